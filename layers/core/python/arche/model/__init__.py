@@ -1,0 +1,1 @@
+"""Nouns and rules of the trade. Standard library only."""

@@ -1,0 +1,1 @@
+"""The platforms: one room each, all of the same shape (contract.py)."""
