@@ -1,0 +1,1 @@
+"""The demo: one real-looking customer through the real stacks, proven by what the source shows over the wire."""

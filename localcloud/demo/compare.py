@@ -1,0 +1,71 @@
+"""Field by field, byte by byte: a restored mail beside the original, as the source shows both.
+
+Imports nothing of the product. What is compared and what cannot be set stands in fields.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from localcloud.demo.fields import ATTACHMENT_COMPARED, MESSAGE_COMPARED
+from localcloud.demo.source import Attachment, Mail
+
+
+@dataclass
+class Verdict:
+    """Sums over all comparisons; ``differences`` names each mail that differs with its fields."""
+
+    mails: int = 0
+    fields: int = 0
+    bytes: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def differ(self, mail: str, what: list[str]) -> None:
+        """Record that one mail differs in the named fields."""
+        self.differences.append(f"{mail}: {', '.join(what)}")
+
+
+def compare(original: Mail, restored: Mail, verdict: Verdict) -> None:
+    """Compare every settable property and every attachment's bytes of one restored mail."""
+    wrong = [name for name in MESSAGE_COMPARED if _plain(original.json.get(name)) != _plain(restored.json.get(name))]
+    verdict.mails += 1
+    verdict.fields += len(MESSAGE_COMPARED)
+    left, right = _by_identity(original.attachments), _by_identity(restored.attachments)
+    verdict.fields += len(ATTACHMENT_COMPARED) * sum(left.values())
+    verdict.bytes += sum(a.size for a in original.attachments)
+    if left != right:
+        missing, extra = left - right, right - left
+        wrong.append(f"attachments (missing {sum(missing.values())}, other {sum(extra.values())})")
+    if wrong:
+        verdict.differ(original.id, wrong)
+
+
+def _by_identity(attachments: tuple[Attachment, ...]) -> Counter[tuple[Any, ...]]:
+    return Counter(
+        (*(_plain(a.json.get(name)) for name in ATTACHMENT_COMPARED), _item(a.json.get("item")), a.digest, a.size)
+        for a in attachments
+    )
+
+
+def _item(item: dict[str, Any] | None) -> Any:
+    return _plain({name: item.get(name) for name in MESSAGE_COMPARED}) if item else None
+
+
+def _plain(value: Any) -> Any:
+    """A hashable, comparable form: absent, empty list and null are the same to Graph; instants compare as instants."""
+    if value in (None, [], {}):
+        return None
+    if isinstance(value, dict):
+        pairs = ((k, _plain(v)) for k, v in value.items() if not k.startswith("@odata."))
+        return tuple(sorted(pair for pair in pairs if pair[1] is not None)) or None
+    if isinstance(value, list):
+        return tuple(_plain(v) for v in value)
+    if isinstance(value, str) and value.endswith("Z") and value[:1].isdigit():
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            return value
+    return value
