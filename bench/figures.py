@@ -45,6 +45,6 @@ def report(name: str, figures: dict[str, Figure]) -> bool:
     width = max(map(len, figures))
     print(f"{name:<{width}}  {'value':>14}  {'target':<16}  ok")
     for key, figure in figures.items():
-        value = f"{figure.value:,.4g} {figure.unit}" if figure.value < 10_000 else f"{figure.value:,.0f} {figure.unit}"
+        value = f"{figure.value:,.{3 if figure.value % 1 else 0}f} {figure.unit}"
         print(f"{key:<{width}}  {value:>14}  {figure.target:<16}  {'yes' if figure.ok else 'NO'}")
     return all(f.ok for f in figures.values())

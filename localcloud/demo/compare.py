@@ -55,7 +55,7 @@ def _item(item: dict[str, Any] | None) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A hashable, comparable form: absent, empty list and null are the same to Graph; instants compare as instants."""
+    """Give a hashable, comparable form: absent, empty and null are the same to Graph; instants compare as such."""
     if value in (None, [], {}):
         return None
     if isinstance(value, dict):
