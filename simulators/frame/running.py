@@ -1,0 +1,143 @@
+"""Start and stop the simulators: in a thread for tests, in the foreground for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulators.frame import weather
+from simulators.frame.calls import Call, CallLog
+from simulators.frame.chance import Chance
+from simulators.frame.clock import Clock
+from simulators.frame.control import Control
+from simulators.frame.desk import desk
+from simulators.frame.dispatch import Dispatch
+from simulators.frame.door import Door, Http, authority, server_context
+from simulators.frame.faults import FaultPlan
+from simulators.frame.platform import Build, Simulation
+from simulators.frame.state import State
+
+
+class SimulatorCrashedError(Exception):
+    """A platform raised while it served a call: a bug of the simulator, with its traceback."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where the simulators are. ``proxy`` and ``control`` are URLs' owners on loopback, ``ca`` a PEM file.
+
+    ``simulation`` is for looking from the test's own thread only while no call is under way; prefer ``control``.
+    """
+
+    proxy: str
+    ca: Path
+    control: Control
+    simulation: Simulation
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    builds: Sequence[Build], state: Path, *, world: Path | None = None, seed: int = 1, fresh: bool = False
+) -> AsyncIterator[tuple[Running, Dispatch]]:
+    """Serve until the block ends. Everything of the platforms runs in this event loop's thread."""
+    kept = State(state, fresh=fresh)
+    chance = Chance(seed)
+    simulation = Simulation(
+        Clock(kept.keep), chance, FaultPlan(chance), CallLog(state / "calls.jsonl"), kept, world=world
+    )
+    simulation.faults.register(weather.SWITCHES)
+    for build in builds:
+        platform = build(simulation)
+        simulation.platforms.append(platform)
+        simulation.faults.register(platform.switches)
+    kept.commit()
+    certificates, ca = authority(state)
+    hosts = [host for platform in simulation.platforms for host in platform.hosts]
+    dispatch = Dispatch(simulation)
+    http, control_http = Http(dispatch), Http(desk(simulation, dispatch))
+
+    def refused(target: str) -> None:
+        simulation.calls.add(
+            Call("CONNECT", target, "", at=simulation.clock.now(), template="CONNECT", status=403, refused=True)
+        )
+
+    door = Door(http, server_context(certificates, hosts), lambda host: simulation.platform(host) is not None, refused)
+    control_socket = socket.create_server(("127.0.0.1", 0))
+    server = await asyncio.get_running_loop().create_server(control_http.protocol, sock=control_socket)
+    control = Control(f"http://127.0.0.1:{control_socket.getsockname()[1]}")
+    accepting = asyncio.create_task(door.accept())
+    try:
+        yield Running(door.url, ca, control, simulation), dispatch
+    finally:
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
+        await door.close()
+        await http.close()
+        server.close()
+        await control_http.close()
+        simulation.calls.close()
+        kept.close()
+
+
+@contextlib.contextmanager
+def running(
+    state: Path,
+    *,
+    world: Path | None = None,
+    seed: int = 1,
+    fresh: bool = False,
+    builds: Sequence[Build] | None = None,
+) -> Iterator[Running]:
+    """Run the simulators in a thread of this process.
+
+    ``builds`` are the platforms (default: all). Raises SimulatorCrashedError at the end if a platform raised
+    while it served a call, so that no test passes over a broken simulator.
+    """
+    if builds is None:
+        from simulators.platforms import BUILDS  # noqa: PLC0415 - the frame must not need the platforms
+
+        builds = BUILDS
+    started = threading.Event()
+    there: list[Running] = []
+    stops: list[Callable[[], None]] = []
+    failures: list[BaseException] = []
+    crashes: list[str] = []
+
+    async def main() -> None:
+        async with serving(builds, state, world=world, seed=seed, fresh=fresh) as (run, dispatch):
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            there.append(run)
+            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
+            started.set()
+            await stop.wait()
+            crashes.extend(dispatch.crashes)
+
+    def body() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=body, name="simulators", daemon=True)
+    thread.start()
+    started.wait()
+    if failures:
+        thread.join()
+        raise failures[0]
+    try:
+        yield there[0]
+    finally:
+        stops[0]()
+        thread.join()
+    if failures:
+        raise failures[0]
+    if crashes:
+        raise SimulatorCrashedError("\n".join(crashes))
