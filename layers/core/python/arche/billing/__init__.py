@@ -1,0 +1,1 @@
+"""Pure arithmetic: ledger, price list and month become invoice lines. No input or output here."""

@@ -1,0 +1,1 @@
+"""Use cases. They decide; catalog keeps rows, vault keeps bytes, providers speak to platforms, aws wires all."""
