@@ -115,10 +115,17 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Into:
-    """Where a restore writes: the target folder's id at the provider, and what to do on a conflict."""
+    """Where a restore writes: the target folder's id at the provider, and what to do on a conflict.
+
+    ``mark`` is a short text of this restore job that a room keeps with the written item where the platform has a place
+    for it. ``again`` says that an earlier try may have written the item before it was cut off: the room then looks
+    for its own work first (by ``mark``, else by what makes the item recognisable) and answers ``existing``.
+    """
 
     folder: str
     conflict: Conflict = "skip"
+    mark: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
