@@ -1,0 +1,1 @@
+"""The only room that knows AWS: stores, keys, credentials, telemetry, settings and the composition root."""
