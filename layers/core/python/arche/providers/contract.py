@@ -66,16 +66,24 @@ class Listing:
 
     What is live in the scope but was not listed has vanished, proven by the listing. A room sends it
     whenever it does not continue from a live delta cursor (first pass of a folder, expired token).
+    With ``kind`` the listing is of items of that kind alone: ``Listing("", kind="folder")`` lists the folder tree.
+    A folder's scope holds its items, not its subfolders and what is in them.
+
+    A cursor of a Mark between Listing and Listed goes on with the listing: the next call lists the rest and sends
+    Listed, without Listing. A second Listing of the same scope starts it anew: what the first one listed is void.
+    A folder that is gone is sent as an empty listing of its items and then its own Gone.
     """
 
     scope: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """End of a full listing of ``scope``."""
+    """End of a full listing of ``scope`` (and ``kind``, as the Listing said)."""
 
     scope: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,10 @@ class Service(Protocol):
         ...
 
     def find(self, account: Account, ids: Iterable[str]) -> Iterator[Item | Gone]:
-        """The present state of single items (retry of failed ones). Gone only if the source proves it."""
+        """The present state of single items (retry of failed ones). Gone only if the source proves it.
+
+        The Gone of this call has ``folder`` "": the item is in no folder.
+        """
         ...
 
     def read(self, account: Account, item: Item, offset: int = 0) -> Iterator[Part]:

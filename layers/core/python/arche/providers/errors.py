@@ -36,7 +36,18 @@ class CredentialRejected(ProviderError):
 
 
 class Forbidden(ProviderError):
-    """A permission is missing for the whole service or account: stop it, tell the partner. Never a deletion."""
+    """A permission is missing for the whole connection or one account: stop it, tell the partner. Never a deletion.
+
+    ``account`` is True when only this account is closed to us (an access policy, a mailbox without licence): the
+    other accounts of the connection run on.
+    """
+
+    def __init__(
+        self, message: str, *, account: bool = False, code: str = "", status: int = 0, request_id: str = ""
+    ) -> None:
+        """Say whether only one account is meant."""
+        super().__init__(message, code=code, status=status, request_id=request_id)
+        self.account = account
 
 
 class CursorExpired(ProviderError):
