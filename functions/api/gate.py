@@ -1,0 +1,110 @@
+"""The way in and out of both API functions: limits before anything is parsed, who is asking, safe headers after.
+
+Who may do what comes from the claims that the authorizer verified and from the membership table, never from the
+request. The authorizer has checked signature, issuer, audience and expiry before a function is called.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response, Router
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from arche.operations.members import Member, member_of
+from arche.operations.refusals import Refusal
+from functions.api import desk
+from functions.api.problem import answer_to, too_large, unsupported_media
+
+BODY_LIMIT: Final = 64 * 1024
+OPEN_PATHS: Final = frozenset({"/v1/consents/callback"})
+_MEMBER: Final = "member"
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
+    """A resolver with the routes of ``routers``, validation on, and every error as problem+json."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+    for router in routers:
+        app.include_router(router)
+
+    @app.exception_handler(Exception)
+    def to_problem(error: Exception) -> Response[str]:
+        return answer_to(error, path_of(app.current_event.raw_event), logger)
+
+    return app
+
+
+def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext, logger: Logger) -> dict[str, Any]:
+    """Answer one HTTP API event (payload 2.0)."""
+    refused = _refused(event, logger)
+    if refused is not None:
+        return _built(refused)
+    path = path_of(event)
+    if path not in OPEN_PATHS:
+        try:
+            app.append_context(**{_MEMBER: member_of(desk.tenancy(), claims_of(event))})
+        except Exception as error:  # noqa: BLE001 - the last frame: whatever it is, the caller gets a problem
+            return _built(answer_to(error, path, logger))
+    return _with_headers(app.resolve(event, context))
+
+
+def caller(request: Request) -> Member:
+    """The member that asks. Use as ``Annotated[Member, Depends(caller)]``."""
+    member: Member = request.context[_MEMBER]
+    return member
+
+
+def claims_of(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """Claims that the JWT authorizer verified; empty if there was none."""
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    claims: Mapping[str, str] = (authorizer.get("jwt") or {}).get("claims") or {}
+    return claims
+
+
+def path_of(event: Mapping[str, Any]) -> str:
+    """Path of the request, without the stage."""
+    path = str(event.get("rawPath", "/"))
+    stage = event.get("requestContext", {}).get("stage", "$default")
+    return path.removeprefix(f"/{stage}") if stage != "$default" else path
+
+
+def _refused(event: dict[str, Any], logger: Logger) -> Response[str] | None:
+    """Refusals that need nothing but the raw event."""
+    path = path_of(event)
+    body = event.get("body")
+    if not body:
+        return None
+    try:
+        size = len(base64.b64decode(body, validate=True)) if event.get("isBase64Encoded") else len(body.encode())
+    except binascii.Error as error:
+        return answer_to(error, path, logger)
+    if size > BODY_LIMIT:
+        return too_large(BODY_LIMIT, path)
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return None if media == "application/json" else unsupported_media(path)
+
+
+def _built(response: Response[str]) -> dict[str, Any]:
+    answered = {
+        "statusCode": response.status_code,
+        "body": response.body,
+        "isBase64Encoded": False,
+        "headers": dict(response.headers),
+        "cookies": [],
+    }
+    return _with_headers(answered)
+
+
+def _with_headers(answered: dict[str, Any]) -> dict[str, Any]:
+    answered["headers"] = {**_HEADERS, **answered.get("headers", {})}
+    return answered
