@@ -161,7 +161,7 @@ class Service(Protocol):
         ...
 
     def changes(self, account: Account, since: str | None) -> Iterator[Change]:
-        """Changes after the cursor ``since``; None lists everything. Replay is idempotent.
+        """Stream the changes after the cursor ``since``; None lists everything. Replay is idempotent.
 
         A folder comes before the first item in it. Ends when the source has nothing more at this moment;
         the last Change is a Mark. Raises CursorExpired when ``since`` is dead as a whole.
@@ -169,7 +169,7 @@ class Service(Protocol):
         ...
 
     def find(self, account: Account, ids: Iterable[str]) -> Iterator[Item | Gone]:
-        """The present state of single items (retry of failed ones). Gone only if the source proves it.
+        """Give the present state of single items (retry of failed ones). Gone only if the source proves it.
 
         The Gone of this call has ``folder`` "": the item is in no folder.
         """

@@ -4,6 +4,8 @@ The class names of those that end a task are the ``ErrorEquals`` of the state ma
 Messages never hold tokens, secrets or content (promise P11); names of people are content.
 """
 
+# ruff: noqa: N818 -- the names say the caller's next move, and state machines match them
+
 from __future__ import annotations
 
 
@@ -55,7 +57,7 @@ class CursorExpired(ProviderError):
 
 
 class ItemRefused(ProviderError):
-    """This one item cannot be read or written: record it and go on."""
+    """One item cannot be read or written: record it and go on."""
 
 
 class ItemChanged(ProviderError):
