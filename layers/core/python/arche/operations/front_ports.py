@@ -1,0 +1,246 @@
+"""What the API and discovery need from outside. `arche.aws.wiring` builds these; tests build them over moto.
+
+A book answers for one kind of row. ``after`` is a position that the book gave before ("" = from the start).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
+from arche.model.work import Head, Lease, Run, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AccountListing:
+    """An account as people see it: index row and directory row together.
+
+    ``left`` is when discovery no longer found it ("" = present); ``active`` says that it is backed up; ``slots`` are
+    hours in UTC (``06``). ``colour`` is of the last run, "" before the first.
+    """
+
+    customer: str
+    label: str
+    connection: str
+    provider_id: str
+    kind: str
+    services: tuple[str, ...]
+    name: str
+    address: str
+    active: bool = False
+    activated: str = ""
+    left: str = ""
+    slots: tuple[str, ...] = ()
+    colour: str = ""
+    last_run: str = ""
+    last_snapshot: str = ""
+
+
+class TenancyBook(Protocol):
+    """Partners, members, customers, connections, consents and bindings."""
+
+    def member(self, sub: str) -> Member | None:
+        """Membership of a log-in, or None."""
+        ...
+
+    def customers(self, partner: str, after: str, limit: int) -> tuple[Sequence[Customer], str]:
+        """A page of a partner's customers and the position after it ("" = last page)."""
+        ...
+
+    def customer(self, partner: str, label: str) -> Customer | None:
+        """A partner's customer; None for unknown ones and for another partner's, by the same read."""
+        ...
+
+    def add_customer(self, customer: Customer) -> bool:
+        """Create it with its directory row at once; False if the label is taken."""
+        ...
+
+    def edit_customer(self, before: Customer, after: Customer) -> bool:
+        """Write name and alias if they are still as in ``before``; else False."""
+        ...
+
+    def connections(self, customer: str) -> Sequence[ConnectionRecord]:
+        """All connections of a customer, by label."""
+        ...
+
+    def connection(self, customer: str, label: str) -> ConnectionRecord | None:
+        """One connection, or None."""
+        ...
+
+    def add_connection(self, customer: str, platform: str, created: str) -> ConnectionRecord:
+        """Create a connection under the customer's next label, in state ``new``."""
+        ...
+
+    def record_discovery(self, customer: str, connection: str, *, state: str, at: str, leaving: int, message: str) -> None:
+        """Write how a discovery ended."""
+        ...
+
+    def put_consent(self, consent: Consent) -> None:
+        """Create a consent on its way."""
+        ...
+
+    def take_consent(self, consent: str, step: Literal["consent", "sign_in"], now: int) -> Consent | None:
+        """Use a consent up, once: None if it is unknown, used, expired or at another step."""
+        ...
+
+    def bind(self, consent: Consent, binding: Binding, at: str) -> Literal["bound", "claimed", "mismatch"]:
+        """Bind the tenant to the connection, in one transaction.
+
+        ``claimed``: another connection holds the tenant (an alert row is written). ``mismatch``: this connection holds
+        another tenant. A repeat by the holder itself is ``bound``: the connection is live again.
+        """
+        ...
+
+    def live(self) -> Iterator[ConnectionRecord]:
+        """All bound connections of all customers, for the daily discovery."""
+        ...
+
+
+class AccountBook(Protocol):
+    """Accounts of all customers (index and directory), heads and run records."""
+
+    def accounts(self, customer: str, after: str, limit: int) -> tuple[Sequence[AccountListing], str]:
+        """A page of accounts and the position after it."""
+        ...
+
+    def account(self, customer: str, label: str) -> AccountListing | None:
+        """One account, or None."""
+        ...
+
+    def of_connection(self, customer: str, connection: str) -> Iterator[AccountListing]:
+        """All accounts of one connection."""
+        ...
+
+    def add_account(self, account: AccountListing) -> AccountListing:
+        """Create index and directory rows under the customer's next label (``label`` of the argument is ignored)."""
+        ...
+
+    def put_account(self, account: AccountListing) -> None:
+        """Write what discovery and activation decide, and nothing else of the rows."""
+        ...
+
+    def head(self, customer: str, account: str) -> Head | None:
+        """Cached head, or None."""
+        ...
+
+    def run_records(
+        self, customer: str, account: str, *, until: str, after: str, limit: int
+    ) -> tuple[Sequence[RunRecord], str]:
+        """Run records, newest first, of runs that started at or before ``until`` ("" = all)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored answer to an idempotent request."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+class WorkBook(Protocol):
+    """Jobs, runs, leases and idempotency keys."""
+
+    def jobs(self, customer: str, after: str, limit: int) -> tuple[Sequence[Job], str]:
+        """A page of jobs, newest first."""
+        ...
+
+    def job(self, customer: str, job: str) -> Job | None:
+        """One job, or None."""
+        ...
+
+    def add_job(self, job: Job) -> bool:
+        """Create it; False if it is there (the same request again)."""
+        ...
+
+    def set_job(self, customer: str, job: str, state: str, message: str = "") -> None:
+        """Write state and message."""
+        ...
+
+    def open_run(self, run: Run) -> Run:
+        """Create the run, or answer the one that is there under this id."""
+        ...
+
+    def open_lease(self, lease: Lease) -> None:
+        """Create the lease (nothing if it is there)."""
+        ...
+
+    def lease(self, customer: str, lease: str) -> Lease | None:
+        """Read a lease, or None."""
+        ...
+
+    def close_lease(self, customer: str, lease: str) -> None:
+        """Close a lease."""
+        ...
+
+    def claim_key(self, partner: str, key: str, fingerprint: str, now: int) -> Answer | Literal["new", "busy", "other"]:
+        """Claim an idempotency key: ``new`` (do it), ``busy`` (being done), ``other`` (other request), or the answer."""
+        ...
+
+    def store_answer(self, partner: str, key: str, answer: Answer) -> None:
+        """Keep the answer for 24 hours after the claim."""
+        ...
+
+    def release_key(self, partner: str, key: str) -> None:
+        """Forget a claim whose request was refused, so that it may be tried again."""
+        ...
+
+
+class Machines(Protocol):
+    """State machines and functions that go on after the answer."""
+
+    def start_backup(self, name: str, event: Mapping[str, object]) -> None:
+        """Start the machine ``backup``; the same name again does nothing."""
+        ...
+
+    def start_restore(self, name: str, event: Mapping[str, object]) -> None:
+        """Start the machine ``restore``; the same name again does nothing."""
+        ...
+
+    def discover(self, event: Mapping[str, object]) -> None:
+        """Invoke ``discover`` without waiting."""
+        ...
+
+
+class SignIns(Protocol):
+    """Addresses at the vendor, and the proof of a sign-in (function ``token``, purpose bind)."""
+
+    def consent_url(self, platform: str, app: str, state: str) -> str:
+        """Where an administrator consents to the app."""
+        ...
+
+    def sign_in_url(self, platform: str, app: str, *, state: str, nonce: str, verifier: str) -> str:
+        """Where an administrator proves who it is; the PKCE challenge is made of ``verifier``."""
+        ...
+
+    def prove(self, consent: Consent, code: str) -> Binding:
+        """Redeem the code and verify the sign-in. Raises ``SignInRefused``."""
+        ...
+
+
+class SignInRefused(Exception):  # noqa: N818 - an answer, not a fault
+    """The sign-in proves nothing. ``reason``: not_admin, guest, bad_token, unreachable or refused."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the stable reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Everything that the operations of the API need."""
+
+    tenancy: TenancyBook
+    accounts: AccountBook
+    work: WorkBook
+    machines: Machines
+    signs: SignIns
+
+
+def labels_of(accounts: Iterable[AccountListing]) -> tuple[str, ...]:
+    """Labels, in order."""
+    return tuple(account.label for account in accounts)
