@@ -5,12 +5,14 @@ A book answers for one kind of row. ``after`` is a position that the book gave b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
+from arche.providers.contract import Account
+from arche.vault import AccountVault
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,42 @@ class Front:
     work: WorkBook
     machines: Machines
     signs: SignIns
+
+
+class Exports(Protocol):
+    """The exports bucket, with rights narrowed to one customer."""
+
+    def offer(self, key: str, chunks: Iterator[bytes], *, media: str, disposition: str) -> str:
+        """Store the stream under ``key`` (below ``{customer}/``) and return a presigned address, good for 15 minutes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Vaults:
+    """What a browse lease opens: vaults by account label, and the exports bucket."""
+
+    vault: Callable[[str], AccountVault]
+    exports: Exports
+
+
+@dataclass(frozen=True, slots=True)
+class ContentPorts:
+    """Everything that the content routes need. ``open`` asks ``grant`` with the browse lease."""
+
+    tenancy: TenancyBook
+    accounts: AccountBook
+    work: WorkBook
+    open: Callable[[Lease], Vaults]
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverPorts:
+    """What ``discover`` needs. ``accounts_of`` lists a connection's accounts through the token of the lease."""
+
+    tenancy: TenancyBook
+    accounts: AccountBook
+    work: WorkBook
+    accounts_of: Callable[[Lease, str], Iterator[Account]]
 
 
 def labels_of(accounts: Iterable[AccountListing]) -> tuple[str, ...]:
