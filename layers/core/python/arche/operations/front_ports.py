@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from arche.model.restore import RestoreJob
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
 from arche.providers.contract import Account
-from arche.vault import AccountVault
+from arche.vault import AccountVault, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,14 @@ class WorkBook(Protocol):
         """Create it; False if it is there (the same request again)."""
         ...
 
+    def add_restore(self, job: RestoreJob, created: str) -> bool:
+        """Create a restore's row; False if it is there (the same request again)."""
+        ...
+
+    def restore(self, customer: str, job: str) -> RestoreJob | None:
+        """One restore, or None (also for a job of another kind)."""
+        ...
+
     def set_job(self, customer: str, job: str, state: str, message: str = "") -> None:
         """Write state and message."""
         ...
@@ -253,10 +262,11 @@ class Exports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Vaults:
-    """What a browse lease opens: vaults by account label, and the exports bucket."""
+    """What a browse lease opens: vaults by account label, the exports bucket, the customer's part of the work bucket."""
 
     vault: Callable[[str], AccountVault]
     exports: Exports
+    work: ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
