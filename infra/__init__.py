@@ -1,0 +1,1 @@
+"""What is deployed. Imports aws_cdk only: it never imports the code that it deploys."""
