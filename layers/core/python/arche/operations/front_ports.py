@@ -6,39 +6,15 @@ A book answers for one kind of row. ``after`` is a position that the book gave b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from arche.model.restore import RestoreJob
+from arche.model.listing import AccountListing, Answer
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
 from arche.providers.contract import Account
 from arche.vault import AccountVault, ObjectStore
-
-
-@dataclass(frozen=True, slots=True)
-class AccountListing:
-    """An account as people see it: index row and directory row together.
-
-    ``left`` is when discovery no longer found it ("" = present); ``active`` says that it is backed up; ``slots`` are
-    hours in UTC (``06``). ``colour`` is of the last run, "" before the first.
-    """
-
-    customer: str
-    label: str
-    connection: str
-    provider_id: str
-    kind: str
-    services: tuple[str, ...]
-    name: str
-    address: str
-    active: bool = False
-    activated: str = ""
-    left: str = ""
-    slots: tuple[str, ...] = ()
-    colour: str = ""
-    last_run: str = ""
-    last_snapshot: str = ""
 
 
 class TenancyBook(Protocol):
@@ -76,7 +52,9 @@ class TenancyBook(Protocol):
         """Create a connection under the customer's next label, in state ``new``."""
         ...
 
-    def record_discovery(self, customer: str, connection: str, *, state: str, at: str, leaving: int, message: str) -> None:
+    def record_discovery(
+        self, customer: str, connection: str, *, state: str, at: str, leaving: int, message: str
+    ) -> None:
         """Write how a discovery ended."""
         ...
 
@@ -133,15 +111,6 @@ class AccountBook(Protocol):
     ) -> tuple[Sequence[RunRecord], str]:
         """Run records, newest first, of runs that started at or before ``until`` ("" = all)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A stored answer to an idempotent request."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
 
 
 class WorkBook(Protocol):
