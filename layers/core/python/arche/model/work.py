@@ -15,7 +15,7 @@ from typing import Any, Literal
 from arche.model import labels
 from arche.model.completeness import Colour
 
-Purpose = Literal["backup", "restore", "browse"]
+Purpose = Literal["backup", "restore", "browse", "discover"]
 BATCH_ACCOUNTS = 8
 
 
@@ -120,7 +120,7 @@ class Run:
     """One run of a machine. ``slot`` is ``20261124-06`` for scheduled runs, else ""; ``job`` names a backup now."""
 
     id: str
-    kind: Literal["backup", "restore"]
+    kind: Literal["backup", "restore", "browse", "discover"]
     started: str
     slot: str = ""
     customer: str = ""
