@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from arche.model.restore import RestoreJob
 from arche.model.listing import AccountListing, Answer
+from arche.model.restore import RestoreJob
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
 from arche.providers.contract import Account
