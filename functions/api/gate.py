@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response, Router
+from aws_lambda_powertools.event_handler.depends import Depends
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.operations.members import Member, member_of
-from arche.operations.refusals import Refusal
-from functions.api import desk
+from arche.model.tenancy import Member
+from arche.operations.front_ports import TenancyBook
+from arche.operations.members import member_of
 from functions.api.problem import answer_to, too_large, unsupported_media
 
 BODY_LIMIT: Final = 64 * 1024
@@ -43,7 +44,14 @@ def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
     return app
 
 
-def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext, logger: Logger) -> dict[str, Any]:
+def answer(
+    app: APIGatewayHttpResolver,
+    event: dict[str, Any],
+    context: LambdaContext,
+    *,
+    tenancy: Callable[[], TenancyBook],
+    logger: Logger,
+) -> dict[str, Any]:
     """Answer one HTTP API event (payload 2.0)."""
     refused = _refused(event, logger)
     if refused is not None:
@@ -51,7 +59,7 @@ def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaCo
     path = path_of(event)
     if path not in OPEN_PATHS:
         try:
-            app.append_context(**{_MEMBER: member_of(desk.tenancy(), claims_of(event))})
+            app.append_context(**{_MEMBER: member_of(tenancy(), claims_of(event))})
         except Exception as error:  # noqa: BLE001 - the last frame: whatever it is, the caller gets a problem
             return _built(answer_to(error, path, logger))
     return _with_headers(app.resolve(event, context))
@@ -61,6 +69,10 @@ def caller(request: Request) -> Member:
     """The member that asks. Use as ``Annotated[Member, Depends(caller)]``."""
     member: Member = request.context[_MEMBER]
     return member
+
+
+Caller = Annotated[Member, Depends(caller)]
+"""Parameter of a route: the member that asks."""
 
 
 def claims_of(event: Mapping[str, Any]) -> Mapping[str, str]:

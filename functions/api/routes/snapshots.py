@@ -1,0 +1,51 @@
+"""Restore points of an account."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Router
+
+from arche.model.work import RunRecord
+from arche.operations import points
+from functions.api import desk, shapes
+from functions.api.gate import Caller
+from functions.api.paging import Cursor, Limit, Place
+
+router = Router()
+
+
+def shape(record: RunRecord) -> shapes.Snapshot:
+    """A restore point as the API shows it."""
+    return shapes.Snapshot(
+        snapshot=record.seq,
+        taken=record.ended,
+        started=record.started,
+        colour=record.colour.value,
+        items=record.items,
+        stored_bytes=record.stored_bytes,
+        services={name: shapes.Counts.model_validate(counts) for name, counts in record.counts.items()},
+        problems=[
+            shapes.RunProblem(code=one.code, message=one.message, count=one.count, service=one.service)
+            for one in record.problems[:50]
+        ],
+    )
+
+
+@router.get(
+    "/v1/customers/<customer>/accounts/<account>/snapshots",
+    responses=shapes.answers(shapes.Snapshots),
+    summary="List restore points",
+    tags=["snapshots"],
+)
+def every(
+    customer: shapes.CustomerLabel,
+    account: shapes.AccountLabel,
+    who: Caller,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> shapes.Snapshots:
+    """A page of restore points, newest first; it may be short, or empty, while there is a next one."""
+    front, place = desk.front(), Place.of(who, "snapshots", customer=customer, account=account)
+    found, after = points.page(
+        front.tenancy, front.accounts, who, customer, account, after=place.position(cursor), limit=limit
+    )
+    return shapes.Snapshots(snapshots=[shape(one) for one in found], next=place.cursor(after))

@@ -1,0 +1,116 @@
+"""Browsing a vault as of any time: folders, pages of items, one item, its bytes.
+
+Every look needs the switch "sees content" and a browse lease of its own customer, with which the content function
+asks `grant` for rights narrowed to that customer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from arche.model.tenancy import Member
+from arche.model.work import Lease, Run, Task, iso
+from arche.operations import accounts as accounts_of
+from arche.operations import points
+from arche.operations.front_ports import ContentPorts, Vaults
+from arche.operations.members import customer_of
+from arche.operations.refusals import Invalid, NotFound
+from arche.vault import AccountVault, Manifest, Page, PartRef, Row, View
+
+WINDOW: Final = timedelta(minutes=15)
+FOLDERS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One account as of one restore point, open for reading."""
+
+    customer: str
+    account: str
+    manifest: Manifest
+    view: View
+    vaults: Vaults
+
+    def folders(self, service: str) -> list[Row]:
+        """The folder tree as a flat list; each row names its parent. At most ``FOLDERS``."""
+        self._require(service)
+        return list(islice(self.view.folders(service), FOLDERS))
+
+    def page(self, service: str, folder: str, after: str, limit: int) -> Page[Row]:
+        """A page of a folder's items, newest first. Raises NotFound for an unknown folder."""
+        self._require(service)
+        if folder and self.view.row(service, folder) is None:
+            raise NotFound
+        return self.view.folder(service, folder, after, limit)
+
+    def row(self, service: str, item: str) -> Row:
+        """One item. Raises NotFound."""
+        self._require(service)
+        row = self.view.row(service, item)
+        if row is None:
+            raise NotFound
+        return row
+
+    def part(self, row: Row, name: str) -> PartRef:
+        """One stored stream of an item ("" = the main content). Raises NotFound."""
+        for part in row.parts:
+            if part.name == name:
+                return part
+        raise NotFound
+
+    def read(self, part: PartRef) -> Iterator[bytes]:
+        """The bytes of a part; the digest is verified at the end."""
+        return self.view.read(part)
+
+    def _require(self, service: str) -> None:
+        if service not in self.manifest.services:
+            raise NotFound
+
+
+def shelf(ports: ContentPorts, member: Member, customer: str, account: str, *, at: str, now: datetime) -> Shelf:
+    """Open an account as of ``at`` (see ``points.seq_at``). Raises NotAllowed, NotFound, Invalid."""
+    customer_of(ports.tenancy, member, customer, "content")
+    listing = accounts_of.one(ports.accounts, customer, account)
+    seq = points.seq_at(ports.accounts, customer, account, at)
+    vaults = ports.open(lease(ports, member, customer, listing.connection, account, now))
+    vault = vaults.vault(account)
+    manifest = _manifest(vault, seq)
+    return Shelf(customer, account, manifest, vault.view(manifest), vaults)
+
+
+def lease(
+    ports: ContentPorts, member: Member, customer: str, connection: str, account: str, now: datetime
+) -> Lease:
+    """The member's browse lease for this account in this quarter of an hour, written if it is the first look."""
+    window = int(now.timestamp() // WINDOW.total_seconds())
+    mark = hashlib.sha256(f"{member.sub}/{customer}/{account}/{window}".encode()).hexdigest()[:24]
+    held = Lease(
+        id=f"browse-{mark}",
+        run=f"browse-{mark}",
+        customer=customer,
+        connection=connection,
+        purpose="browse",
+        expires=int((now + 2 * WINDOW).timestamp()),
+        tasks={account: Task(account)} if account else {},
+    )
+    ports.work.open_run(Run(id=held.run, kind="browse", started=iso(now), customer=customer, state="open", leases=1))
+    ports.work.open_lease(held)
+    return held
+
+
+def _manifest(vault: AccountVault, seq: int) -> Manifest:
+    if not seq:
+        newest = next(iter(vault.points()), None)
+        if newest is None:
+            raise Invalid("Nothing is backed up yet. Start a backup now and wait for its job.", code="no_restore_point")
+        return newest
+    manifest = vault.manifest(seq)
+    if manifest.kind != "snapshot":
+        # A checkpoint roots the packs of an unfinished run; it never was a restore point.
+        raise NotFound
+    return manifest
