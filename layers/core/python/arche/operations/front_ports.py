@@ -140,6 +140,10 @@ class WorkBook(Protocol):
         """Write state and message."""
         ...
 
+    def advance_job(self, customer: str, job: str, before: str, after: str) -> bool:
+        """Move a job from state ``before`` to ``after``; False (and nothing written) if it is in another."""
+        ...
+
     def open_run(self, run: Run) -> Run:
         """Create the run, or answer the one that is there under this id."""
         ...
@@ -150,6 +154,10 @@ class WorkBook(Protocol):
 
     def lease(self, customer: str, lease: str) -> Lease | None:
         """Read a lease, or None."""
+        ...
+
+    def renew_lease(self, customer: str, lease: str, expires: int) -> None:
+        """Open a lease again, until ``expires`` (epoch seconds)."""
         ...
 
     def close_lease(self, customer: str, lease: str) -> None:
