@@ -17,6 +17,7 @@ from typing import Protocol
 import httpx
 
 from arche.providers.errors import Throttled
+from arche.providers.patience import now, retry_after
 
 
 class Blocks(Protocol):
@@ -47,6 +48,10 @@ class Purse(Protocol):
 
     def hold(self, units: int, upload: int) -> ExitStack:
         """Spend before the call; closing the stack gives the place back. Raises Throttled."""
+        ...
+
+    def fence(self, seconds: float) -> None:
+        """Spend nothing for so long: the vendor asked for patience."""
         ...
 
 
@@ -92,11 +97,15 @@ class LocalPurse:
         self._bytes = _Window(allowance.bytes, allowance.byte_seconds, clock)
         self._places = threading.BoundedSemaphore(allowance.places)
         self._lock = threading.Lock()
+        self._clock = clock
+        self._until = clock()
 
     def hold(self, units: int, upload: int) -> ExitStack:
         """Spend calls, bytes and a place. Raises Throttled with the exact time for calls and bytes."""
         with self._lock:
-            wait = max(self._calls.wait(units), self._bytes.wait(upload) if upload else 0.0)
+            wait = max(
+                self._until - self._clock(), self._calls.wait(units), self._bytes.wait(upload) if upload else 0.0
+            )
             if wait > 0:
                 raise Throttled("our own budget for this mailbox is spent", after=wait, code="own_budget")
             if not self._places.acquire(blocking=False):
@@ -107,6 +116,11 @@ class LocalPurse:
         stack = ExitStack()
         stack.callback(self._places.release)
         return stack
+
+    def fence(self, seconds: float) -> None:
+        """Refuse every call for so long."""
+        with self._lock:
+            self._until = max(self._until, self._clock() + seconds)
 
 
 class LeasedPurse:
@@ -130,27 +144,23 @@ class LeasedPurse:
             self._left -= units
         return ExitStack()
 
-    def drop(self) -> None:
-        """Forget the rest of the block: the vendor asked for patience."""
+    def fence(self, seconds: float) -> None:
+        """Forget the rest of the block and let nobody lease another for so long."""
         with self._lock:
             self._left = 0
+        self._blocks.fence(self._key, seconds)
 
 
 class Budgeted(httpx.BaseTransport):
     """Spend before each call what its ``spends`` names; give places back when the answer is read or closed.
 
-    ``purse`` makes a key's budget at first use. A 429 or 503 with Retry-After fences the shared keys it spent.
+    ``purse`` makes a key's budget at first use. A 429 or 503 with Retry-After fences the keys it spent; without it the
+    caller's own back-off is enough.
     """
 
-    def __init__(
-        self,
-        inner: httpx.BaseTransport,
-        purse: Callable[[str], Purse],
-        fence: Callable[[str, httpx.Response], None],
-    ) -> None:
+    def __init__(self, inner: httpx.BaseTransport, purse: Callable[[str], Purse]) -> None:
         self._inner = inner
         self._make = purse
-        self._fence = fence
         self._purses: dict[str, Purse] = {}
         self._lock = threading.Lock()
 
@@ -163,8 +173,9 @@ class Budgeted(httpx.BaseTransport):
                 held.enter_context(self._purse(key).hold(units, upload))
             response = self._inner.handle_request(request)
             if response.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-                for key in spends:
-                    self._fence(key, response)
+                seconds = retry_after(response.headers, now())
+                for key in spends if seconds is not None else ():
+                    self._purse(key).fence(seconds or 0.0)
             stream = response.stream
             assert isinstance(stream, httpx.SyncByteStream)
             response.stream = _Held(stream, held.pop_all())
@@ -201,6 +212,9 @@ class _Held(httpx.SyncByteStream):
 class Unlimited:
     """The budget of a key that nobody limits here."""
 
-    def hold(self, units: int, upload: int) -> ExitStack:  # noqa: ARG002, PLR6301 -- the shape of a Purse
+    def hold(self, units: int, upload: int) -> ExitStack:  # noqa: ARG002 -- the shape of a Purse
         """Spend nothing."""
         return ExitStack()
+
+    def fence(self, seconds: float) -> None:
+        """Have no memory of it: the caller gets the vendor's own answer."""

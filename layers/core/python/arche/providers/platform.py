@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import httpx
 
 from arche.providers.budget import Allowance, Blocks, Budgeted, LeasedPurse, LocalPurse, Purse, Unlimited
 from arche.providers.contract import Service
 from arche.providers.http import Bearer, Call, Guard, Hosts, Recorded, client, egress
-from arche.providers.patience import Backoff, now, retry_after
-
-_FENCE_DEFAULT: Final = 10.0
+from arche.providers.patience import Backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +91,8 @@ class Platform:
                 return LeasedPurse(budget, f"{self.name}:{tenant}:{key}", share.block, share.seconds)
             return Unlimited()
 
-        def fence(key: str, response: httpx.Response) -> None:
-            if budget is not None and key.partition(":")[0] in self.shared:
-                seconds = retry_after(response.headers, now())
-                budget.fence(f"{self.name}:{tenant}:{key}", _FENCE_DEFAULT if seconds is None else seconds)
-
         way: httpx.BaseTransport = Guard(transport or egress(), self.hosts)
-        way = Budgeted(Bearer(way, self.hosts, token), purse, fence)
+        way = Budgeted(Bearer(way, self.hosts, token), purse)
         if record is not None:
             way = Recorded(way, record)
         return Session(tenant, client(way, {"user-agent": self.agent}), Backoff())

@@ -1,0 +1,167 @@
+"""What changed in a mailbox: the tree first, then each folder's message delta, pass after pass until one is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from arche.providers.contract import Change, Gone, Item, Listed, Listing, Mark
+from arche.providers.errors import CursorExpired, Unreachable
+from arche.providers.microsoft365 import cursor, folders
+from arche.providers.microsoft365.cursor import Place, Spot
+from arche.providers.microsoft365.graph import Graph
+from arche.providers.microsoft365.refusals import NotFoundError
+
+_DELTA: Final = "/users/{user}/mailFolders/{folder}/messages/delta"
+# Small on purpose: what a restore needs comes with the content, in one consistent answer (messages.py). changeKey
+# makes every change visible, whatever property it touched.
+SELECT: Final = (
+    "id,changeKey,subject,receivedDateTime,sentDateTime,createdDateTime,from,toRecipients,"
+    "hasAttachments,isRead,isDraft,importance,categories,internetMessageId"
+)
+_PAGE: Final = 250
+_PREFER: Final = (f"odata.maxpagesize={_PAGE}",)
+# Empty pages with a nextLink are legal; this many in a row without an end are not.
+_BARREN: Final = 200
+_PASSES: Final = 6
+_RECIPIENTS: Final = 5
+
+
+def changes(graph: Graph, user: str, since: str | None) -> Iterator[Change]:
+    """Stream everything that happened after ``since`` (contract.Service.changes)."""
+    place = cursor.read(since) if since is not None else Place()
+    known: set[int] = set()
+    first = not place.tree
+    for _ in range(_PASSES):
+        # Folders come whole, so that this listing never spans two calls.
+        if first:
+            yield Listing("", kind="folder")
+        news = False
+        for found in folders.refresh(graph, user, place):
+            news = True
+            yield found
+        if first:
+            yield Listed("", kind="folder")
+            first = False
+        for folder in list(place.folders):
+            for change in _folder(graph, user, place, folder):
+                news = news or _is_new(change, known)
+                yield change
+        for folder, parent in list(place.gone.items()):
+            news = True
+            yield Listing(folder)
+            yield Listed(folder)
+            yield Gone(folder, parent)
+            del place.gone[folder]
+        yield Mark(cursor.write(place))
+        if not news:
+            return
+
+
+def _is_new(change: Change, known: set[int]) -> bool:
+    """Whether a change was not yet told in this call: the vendor may replay what it said before."""
+    if isinstance(change, Item):
+        key = hash((change.id, change.folder, change.version))
+    elif isinstance(change, Gone):
+        key = hash((change.id, change.folder))
+    else:
+        return False
+    if key in known:
+        return False
+    known.add(key)
+    return True
+
+
+def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Change]:
+    """Read one folder up to its deltaLink, with a Mark after each page but the last."""
+    spot = place.folders[folder]
+    seen: set[str] = set()
+    barren = 0
+    while True:
+        if not spot.link:
+            spot.listing = True
+            yield Listing(folder)
+        try:
+            answer = _page(graph, user, folder, spot)
+        except CursorExpired:
+            if not spot.link:
+                raise Unreachable("a folder's delta ends before it begins", code="delta_loop") from None
+            # This folder alone begins anew; the others keep their cursors.
+            spot.link, spot.listing = "", False
+            seen.clear()
+            continue
+        except NotFoundError:
+            # The folder went between two calls: the tree's next round says where to.
+            return
+        page = _last_words(answer.get("value", ()))
+        for entry in page:
+            yield Gone(entry["id"], folder) if "@removed" in entry else item(entry, folder)
+        end = answer.get("@odata.deltaLink")
+        following = str(end or answer.get("@odata.nextLink") or "")
+        barren = 0 if page else barren + 1
+        if not following or (not end and (following in seen or barren > _BARREN)):
+            raise Unreachable("a folder's delta goes in circles or has no end", code="delta_loop")
+        seen.add(following)
+        spot.link = following
+        if end:
+            if spot.listing:
+                spot.listing = False
+                yield Listed(folder)
+            return
+        yield Mark(cursor.write(place))
+
+
+def _page(graph: Graph, user: str, folder: str, spot: Spot) -> dict[str, Any]:
+    if spot.link:
+        return graph.follow(spot.link, _DELTA, scope="account", prefer=_PREFER, user=user, folder=folder)
+    # Newest first: on a first backup the mail that people miss most is safe first.
+    query = {"$select": SELECT, "$orderby": "receivedDateTime desc"}
+    return graph.get(_DELTA, query, scope="account", prefer=_PREFER, user=user, folder=folder)
+
+
+def _last_words(entries: Any) -> list[dict[str, Any]]:
+    """Keep the last entry of each id, in the order of these last entries."""
+    last: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        last.pop(entry["id"], None)
+        last[entry["id"]] = entry
+    return list(last.values())
+
+
+def item(entry: dict[str, Any], folder: str) -> Item:
+    """Make an item of a message as delta and single reads show it."""
+    properties = {
+        name: entry[name]
+        for name in ("hasAttachments", "isRead", "isDraft", "importance", "categories", "internetMessageId")
+        if entry.get(name) not in (None, [], "")
+    }
+    sender = _address(entry.get("from"))
+    if sender:
+        properties["from"] = sender
+    recipients = [_address(one) for one in entry.get("toRecipients") or ()]
+    if recipients:
+        properties["to"] = recipients[:_RECIPIENTS]
+    return Item(
+        id=entry["id"],
+        kind="mail",
+        folder=folder,
+        name=str(entry.get("subject") or ""),
+        version=str(entry.get("changeKey") or ""),
+        date=_date(entry),
+        properties=properties,
+    )
+
+
+def _address(recipient: Any) -> dict[str, str]:
+    address = (recipient or {}).get("emailAddress") or {}
+    return {name: str(address[name]) for name in ("name", "address") if address.get(name)}
+
+
+def _date(entry: dict[str, Any]) -> datetime:
+    for name in ("receivedDateTime", "sentDateTime", "createdDateTime"):
+        try:
+            return datetime.fromisoformat(str(entry.get(name))).astimezone(UTC)
+        except ValueError:
+            continue
+    return datetime(1970, 1, 1, tzinfo=UTC)

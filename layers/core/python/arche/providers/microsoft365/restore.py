@@ -1,0 +1,192 @@
+"""Giving one mail back: look for what is there, create, attach, and only then delete what is replaced."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from arche.providers.contract import Content, Into, Item, Loss, Outcome
+from arche.providers.errors import ItemRefused, Unreachable
+from arche.providers.microsoft365 import compose, fields, messages
+from arche.providers.microsoft365.graph import Graph, dumps
+from arche.providers.microsoft365.refusals import NotFoundError
+from arche.providers.microsoft365.stored import Stored
+
+_IN_FOLDER: Final = "/users/{user}/mailFolders/{folder}/messages"
+_SESSION: Final = "/users/{user}/messages/{message}/attachments/createUploadSession"
+_PURGE: Final = "/users/{user}/messages/{message}/permanentDelete"
+# outlook-large-attachments: below 3 MB in one POST, from there to 150 MB by upload session, ranges below 4 MB.
+_SMALL: Final = 3_000_000
+_LARGEST: Final = 150_000_000
+_RANGE: Final = 3_932_160
+# A request to Graph may hold 4 MB; base64 makes three bytes four.
+_REQUEST: Final = 3_900_000
+_FILE: Final = "#microsoft.graph.fileAttachment"
+_ITEM: Final = "#microsoft.graph.itemAttachment"
+
+
+def write(graph: Graph, user: str, item: Item, content: Content, into: Into) -> Outcome:
+    """Create one mail in a folder (contract.Service.write)."""
+    with Stored(content) as stored:
+        lost = compose.losses(stored.message, stored.attachments, stored.head())
+        looking = into.again or into.conflict != "keep_both"
+        there = list(_same(graph, user, into.folder, stored.message)) if looking else []
+        for one in there if into.again and into.mark else ():
+            if fields.extended(one).get(fields.MARK) == into.mark:
+                return _finish(graph, user, stored, str(one["id"]), lost)
+        if there and into.conflict == "skip":
+            return Outcome("skipped", "")
+        renamed = _renamed(item.name) if there and into.conflict == "rename" else None
+        if renamed is not None:
+            lost = (*lost, Loss("subject", "renamed because a mail of this id, date and subject is there"))
+        new_id = _create(graph, user, stored, into, renamed)
+        if there and into.conflict == "replace":
+            for one in there:
+                _delete(graph, user, str(one["id"]))
+            return Outcome("replaced", new_id, lost)
+        return Outcome("renamed" if renamed else "written", new_id, lost)
+
+
+def _renamed(subject: str) -> str:
+    return f"{subject} (restored)"
+
+
+def _same(graph: Graph, user: str, folder: str, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Stream mails of the folder with the same Message-Id, sent date and subject (or what of these there is)."""
+    # Outlook wants the filter on one property; the other two are compared here.
+    if message.get("internetMessageId"):
+        condition = f"internetMessageId eq '{_quoted(message['internetMessageId'])}'"
+    elif message.get("sentDateTime"):
+        condition = f"sentDateTime eq {message['sentDateTime']}"
+    else:
+        condition = f"subject eq '{_quoted(message.get('subject') or '')}'"
+    query = {
+        "$filter": condition,
+        "$select": "id,subject,sentDateTime,internetMessageId",
+        "$expand": f"singleValueExtendedProperties($filter=id eq '{fields.MARK}')",
+        "$top": "50",
+    }
+    subjects = {message.get("subject") or "", _renamed(message.get("subject") or "")}
+    for one in graph.pages(_IN_FOLDER, query, user=user, folder=folder):
+        same_day = _instant(one.get("sentDateTime")) == _instant(message.get("sentDateTime"))
+        if same_day and (one.get("subject") or "") in subjects:
+            yield one
+
+
+def _quoted(text: str) -> str:
+    return str(text).replace("'", "''")
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).replace(microsecond=0)
+    except ValueError:
+        return None
+
+
+def _create(graph: Graph, user: str, stored: Stored, into: Into, subject: str | None) -> str:
+    body = compose.create(stored.message, mark=into.mark, subject=subject)
+    room = _REQUEST - len(dumps(body))
+    inline: list[dict[str, Any]] = []
+    for place in _carried(stored):
+        entry = _entry(stored, place, room)
+        if entry is None:
+            break
+        inline.append(entry)
+        room -= len(dumps(entry)) + 1
+    if inline:
+        body["attachments"] = inline
+    try:
+        new_id = str(graph.post(_IN_FOLDER, body, user=user, folder=into.folder)["id"])
+    except NotFoundError as error:
+        raise ItemRefused("the target folder is not there", code="no_folder", status=error.status) from None
+    _attach(graph, user, stored, new_id, len(inline))
+    return new_id
+
+
+def _carried(stored: Stored) -> list[dict[str, Any]]:
+    return [place for place in stored.attachments if place.keys() & {"item", "leaf", "part"}]
+
+
+def _entry(stored: Stored, place: dict[str, Any], room: int) -> dict[str, Any] | None:
+    """Give an attachment's JSON; None if it is too large for the room left in a request."""
+    about = {name: place["about"][name] for name in fields.ATTACHMENT_COMPARED if place["about"].get(name) is not None}
+    if "item" in place:
+        about = {k: v for k, v in about.items() if k in {"name", "isInline"}}
+        entry = {"@odata.type": _ITEM, **about, "item": compose.attached(place["item"])}
+        return entry if len(dumps(entry)) <= room else None
+    size = stored.size(place)
+    if size >= _SMALL or size * 4 // 3 + len(dumps(about)) + 200 > room:
+        return None
+    data = base64.b64encode(b"".join(stored.open(place))).decode("ascii")
+    return {"@odata.type": _FILE, **about, "contentBytes": data}
+
+
+def _attach(graph: Graph, user: str, stored: Stored, message: str, done: int) -> None:
+    """Add the attachments after the first ``done``, one call or session each."""
+    try:
+        for place in _carried(stored)[done:]:
+            entry = _entry(stored, place, _REQUEST)
+            if entry is not None:
+                graph.post(messages.ATTACHMENTS, entry, user=user, message=message)
+            else:
+                _upload(graph, user, stored, place, message)
+    except NotFoundError:
+        # Right after its creation a message may not be found for a moment; the next try finds it by its mark.
+        raise Unreachable("the new mail is not to be found yet", code="not_yet") from None
+    except ItemRefused:
+        graph.post(_PURGE, {}, user=user, message=message)
+        raise
+
+
+def _upload(graph: Graph, user: str, stored: Stored, place: dict[str, Any], message: str) -> None:
+    if "item" in place:
+        raise ItemRefused("an attached item is larger than a request to Graph may be", code="item_too_large")
+    about, total = place["about"], stored.size(place)
+    if total > _LARGEST:
+        raise ItemRefused("an attachment is larger than the 150 MB that Graph takes", code="attachment_too_large")
+    wish = {
+        "attachmentType": "file",
+        "name": about.get("name") or "",
+        "size": total,
+        "isInline": bool(about["isInline"]),
+    }
+    wish |= {name: about[name] for name in ("contentType", "contentId") if about.get(name)}
+    session = graph.post(_SESSION, {"AttachmentItem": wish}, user=user, message=message)
+    first = 0
+    for data in _ranges(stored.open(place)):
+        graph.upload(session["uploadUrl"], "/attachment-upload", data, first=first, total=total, user=user)
+        first += len(data)
+
+
+def _ranges(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut a stream into ranges of one size."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= _RANGE:
+            yield bytes(held[:_RANGE])
+            del held[:_RANGE]
+    if held:
+        yield bytes(held)
+
+
+def _finish(graph: Graph, user: str, stored: Stored, message: str, lost: tuple[Loss, ...]) -> Outcome:
+    """Complete what an earlier try of the same restore began: its attachments were added in their order."""
+    try:
+        there = messages.attachments(graph, user, message)
+    except NotFoundError:
+        raise Unreachable("the mail of the earlier try is not to be found now", code="not_yet") from None
+    wanted = _carried(stored)
+    if len(there) < len(wanted):
+        _attach(graph, user, stored, message, len(there))
+    return Outcome("existing", message, lost)
+
+
+def _delete(graph: Graph, user: str, message: str) -> None:
+    try:
+        graph.delete(messages.MESSAGE, user=user, message=message)
+    except NotFoundError:
+        return  # somebody else was faster
