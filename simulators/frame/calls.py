@@ -41,7 +41,7 @@ class Call:
     labels: dict[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, str]:
-        """What the scope of a fault may match: method, host, path, template, tenant, app and the labels."""
+        """Return what the scope of a fault may match: method, host, path, template, tenant, app and the labels."""
         return self.labels | {
             "method": self.method,
             "host": self.host,
@@ -52,7 +52,7 @@ class Call:
         }
 
     def record(self) -> dict[str, Any]:
-        """The call as one line of the log."""
+        """Return the call as one line of the log."""
         line: dict[str, Any] = {"at": round(self.at, 3), "method": self.method, "host": self.host, "path": self.path}
         line |= {"template": self.template, "status": self.status, "in": self.bytes_in, "out": self.bytes_out}
         line |= {"tenant": self.tenant, "app": self.app, "request_id": self.request_id}
@@ -82,12 +82,12 @@ class CallLog:
         self._file.write(json.dumps(call.record(), ensure_ascii=False).encode() + b"\n")
 
     def mark(self) -> int:
-        """The position after the last call."""
+        """Return the position after the last call."""
         self._file.flush()
         return self._file.tell()
 
     def select(self, since: int = 0, **scope: str) -> Iterator[dict[str, Any]]:
-        """Calls after ``since`` whose fields match the glob patterns of ``scope`` (``template="*/messages"``)."""
+        """Return calls after ``since`` whose fields match the glob patterns of ``scope`` (``template="*/messages"``)."""
         self._file.flush()
         with self._path.open("rb") as lines:
             lines.seek(since)

@@ -15,14 +15,14 @@ class Chance:
         self._streams: dict[str, random.Random] = {}
 
     def stream(self, *names: str) -> random.Random:
-        """The running stream of that name: each draw changes what the next one gives."""
+        """Return the running stream of that name: each draw changes what the next one gives."""
         key = "\0".join(names)
         if key not in self._streams:
             self._streams[key] = self.fresh(*names)
         return self._streams[key]
 
     def fresh(self, *names: str) -> random.Random:
-        """A new stream that always starts at the same place for the same names."""
+        """Return a new stream that always starts at the same place for the same names."""
         return random.Random(self.digest(*names))  # noqa: S311 - repeatable on purpose
 
     def digest(self, *names: str) -> bytes:
@@ -31,5 +31,5 @@ class Chance:
         return hashlib.sha256(text.encode()).digest()
 
     def guid(self, *names: str) -> str:
-        """A version 4 looking GUID that depends on the seed and the names alone."""
+        """Return a version 4 looking GUID that depends on the seed and the names alone."""
         return str(uuid.UUID(bytes=self.digest("guid", *names)[:16], version=4))

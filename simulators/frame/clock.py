@@ -26,11 +26,11 @@ class Clock:
         return self._frozen if self._frozen is not None else time.time() + self._offset
 
     def moment(self) -> datetime:
-        """The same instant as an aware datetime."""
+        """Return the same instant as an aware datetime."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     def text(self) -> str:
-        """The same instant as vendors write it, to the second: ``2026-05-04T08:00:00Z``."""
+        """Return the same instant as vendors write it, to the second: ``2026-05-04T08:00:00Z``."""
         return self.moment().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def set(self, instant: datetime, *, freeze: bool = False) -> None:

@@ -47,11 +47,11 @@ class Control:
         return self._ask("GET", "/faults")
 
     def mark(self) -> int:
-        """The present end of the call log, to be passed as ``since``."""
+        """Return the present end of the call log, to be passed as ``since``."""
         return int(self._ask("GET", "/calls/mark")["mark"])
 
     def calls(self, since: int = 0, limit: int = 1000, **scope: str) -> list[dict[str, Any]]:
-        """Logged calls in scope (glob patterns: ``template="/users/*"``), oldest first, the last ``limit``."""
+        """Return logged calls in scope (glob patterns: ``template="/users/*"``), oldest first, the last ``limit``."""
         found: list[dict[str, Any]] = self._ask("GET", "/calls", since=since, limit=limit, **scope)["calls"]
         return found
 
@@ -65,7 +65,7 @@ class Control:
         return sum(row["count"] for row in self.counts(since, "method", **scope))
 
     def now(self) -> float:
-        """The simulators' time in seconds since 1970."""
+        """Return the simulators' time in seconds since 1970."""
         return float(self._ask("GET", "/clock")["now"])
 
     def set_clock(self, instant: datetime, *, freeze: bool = False) -> None:

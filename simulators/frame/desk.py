@@ -22,7 +22,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def desk(simulation: Simulation, dispatch: Dispatch) -> Starlette:
-    """The ASGI app of the control API. It runs in the simulators' own thread, so it may touch everything."""
+    """Return the ASGI app of the control API. It runs in the simulators' own thread, so it may touch everything."""
     at = _Desk(simulation, dispatch)
     routes = [
         ("/clock", "GET", at.clock),
@@ -87,7 +87,7 @@ class _Desk:
         body = await _object(request)
         name, scope, parameters = body.pop("name", ""), body.pop("scope", {}), body.pop("parameters", {})
         if extra := set(body) - {"count", "after", "probability"}:
-            raise ValueError(f"a fault has no {', '.join(sorted(extra))}; parameters go into \"parameters\"")
+            raise ValueError(f'a fault has no {", ".join(sorted(extra))}; parameters go into "parameters"')
         try:
             return asdict(self._simulation.faults.set(name, scope, **body, **parameters))
         except UnknownSwitchError as error:

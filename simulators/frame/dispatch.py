@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulators.frame import weather
 from simulators.frame.calls import Call
-from simulators.frame.platform import Platform, Simulation
+from simulators.frame.platform import Simulation
 
 
 class Dispatch:

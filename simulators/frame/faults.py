@@ -109,11 +109,11 @@ class FaultPlan:
         return 1 if self._on.pop(fault_id, None) else 0
 
     def active(self) -> list[Fault]:
-        """What is on, spent ones included (``struck`` tells how often)."""
+        """Return what is on, spent ones included (``struck`` tells how often)."""
         return list(self._on.values())
 
     def strike(self, name: str, call: Call, **more: str) -> Fault | None:
-        """The fault of that name that strikes this call, if any; uses up one of its count.
+        """Return the fault of that name that strikes this call, if any; uses up one of its count.
 
         ``more`` adds facts for this question alone (``mailbox=...``). Raises UnknownSwitchError if ``name`` was
         never registered, so that a typing error in a platform does not pass unseen.

@@ -31,7 +31,7 @@ class Action:
 
 
 def plain_refusal(_call: Call, status: int, note: str) -> Response:
-    """A refusal for platforms that have no form of their own."""
+    """Return a refusal for platforms that have no form of their own."""
     return JSONResponse({"error": note}, status_code=status)
 
 

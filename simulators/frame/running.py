@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from simulators.frame.clock import Clock
 from simulators.frame.control import Control
 from simulators.frame.desk import desk
 from simulators.frame.dispatch import Dispatch
-from simulators.frame.door import Door, Http, authority, server_context
+from simulators.frame.door import Door, Http, authority, loopback_listener, server_context
 from simulators.frame.faults import FaultPlan
 from simulators.frame.platform import Build, Simulation
 from simulators.frame.state import State
@@ -45,43 +44,54 @@ async def serving(
     builds: Sequence[Build], state: Path, *, world: Path | None = None, seed: int = 1, fresh: bool = False
 ) -> AsyncIterator[tuple[Running, Dispatch]]:
     """Serve until the block ends. Everything of the platforms runs in this event loop's thread."""
-    kept = State(state, fresh=fresh)
-    chance = Chance(seed)
-    simulation = Simulation(
-        Clock(kept.keep), chance, FaultPlan(chance), CallLog(state / "calls.jsonl"), kept, world=world
-    )
-    simulation.faults.register(weather.SWITCHES)
-    for build in builds:
-        platform = build(simulation)
-        simulation.platforms.append(platform)
-        simulation.faults.register(platform.switches)
-    kept.commit()
-    certificates, ca = authority(state)
+    async with contextlib.AsyncExitStack() as ends:
+        kept = State(state, fresh=fresh)
+        ends.callback(kept.close)
+        chance, log = Chance(seed), CallLog(state / "calls.jsonl")
+        ends.callback(log.close)
+        simulation = Simulation(Clock(kept.keep), chance, FaultPlan(chance), log, kept, world=world)
+        simulation.faults.register(weather.SWITCHES)
+        for build in builds:
+            platform = build(simulation)
+            simulation.platforms.append(platform)
+            simulation.faults.register(platform.switches)
+        kept.commit()
+        dispatch = Dispatch(simulation)
+        door, ca = await _open_door(simulation, dispatch, ends)
+        control = await _open_desk(simulation, dispatch, ends)
+        yield Running(door.url, ca, control, simulation), dispatch
+
+
+async def _open_door(simulation: Simulation, dispatch: Dispatch, ends: contextlib.AsyncExitStack) -> tuple[Door, Path]:
+    certificates, ca = authority(simulation.state.folder)
     hosts = [host for platform in simulation.platforms for host in platform.hosts]
-    dispatch = Dispatch(simulation)
-    http, control_http = Http(dispatch), Http(desk(simulation, dispatch))
 
     def refused(target: str) -> None:
         simulation.calls.add(
             Call("CONNECT", target, "", at=simulation.clock.now(), template="CONNECT", status=403, refused=True)
         )
 
+    http = Http(dispatch)
+    ends.push_async_callback(http.close)
     door = Door(http, server_context(certificates, hosts), lambda host: simulation.platform(host) is not None, refused)
-    control_socket = socket.create_server(("127.0.0.1", 0))
-    server = await asyncio.get_running_loop().create_server(control_http.protocol, sock=control_socket)
-    control = Control(f"http://127.0.0.1:{control_socket.getsockname()[1]}")
+    ends.push_async_callback(door.close)
     accepting = asyncio.create_task(door.accept())
-    try:
-        yield Running(door.url, ca, control, simulation), dispatch
-    finally:
+
+    async def stop() -> None:
         accepting.cancel()
         await asyncio.gather(accepting, return_exceptions=True)
-        await door.close()
-        await http.close()
-        server.close()
-        await control_http.close()
-        simulation.calls.close()
-        kept.close()
+
+    ends.push_async_callback(stop)
+    return door, ca
+
+
+async def _open_desk(simulation: Simulation, dispatch: Dispatch, ends: contextlib.AsyncExitStack) -> Control:
+    http = Http(desk(simulation, dispatch))
+    ends.push_async_callback(http.close)
+    listener = loopback_listener()
+    server = await asyncio.get_running_loop().create_server(http.protocol, sock=listener)
+    ends.callback(server.close)
+    return Control(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 @contextlib.contextmanager
@@ -134,6 +144,10 @@ def running(
         raise failures[0]
     try:
         yield there[0]
+    except BaseException as error:
+        for crash in there[0].control.crashes():
+            error.add_note(f"the simulator crashed: {crash}")
+        raise
     finally:
         stops[0]()
         thread.join()

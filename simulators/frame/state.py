@@ -20,7 +20,7 @@ class State:
         self.database("frame").execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT)")
 
     def database(self, name: str) -> sqlite3.Connection:
-        """The SQLite file of that name, opened once. Only the simulators' own thread uses it once they run.
+        """Return the SQLite file of that name, opened once. Only the simulators' own thread uses it once they run.
 
         Never commit and never await between two writes that belong together: the frame commits when the call
         is done and rolls back when the platform raised.

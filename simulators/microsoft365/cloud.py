@@ -38,7 +38,7 @@ class Cloud:
         """Answer for one more host (or ``*.suffix``) with an ASGI app."""
         self.hosts[pattern] = app
 
-    def switch(self, name: str, note: str, **parameters: Any) -> None:
+    def switch(self, name: str, note: str, /, **parameters: Any) -> None:
         """Make a fault known; ``parameters`` are the defaults."""
         self.switches.append(Switch(name, note, parameters))
 

@@ -34,7 +34,7 @@ class Reply:
     media: str = "application/octet-stream"
 
     def encoded(self) -> tuple[bytes, str]:
-        """The bytes on the wire and their content type ("" for nothing)."""
+        """Return the bytes on the wire and their content type ("" for nothing)."""
         if self.body is None:
             return b"", ""
         if isinstance(self.body, bytes):
@@ -65,22 +65,28 @@ class GraphCall:
     template: str = ""
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises GraphError 400 if it is none."""
+        """Return the body as a JSON object. Raises GraphError 400 if it is none."""
         try:
             value = json.loads(self.body)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise GraphError(400, "BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")  # noqa: E501
+            raise GraphError(
+                400,
+                "BadRequest",
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+            )
         return value
 
     def preference(self, name: str) -> str | None:
-        """A value of the Prefer header without quotes (``odata.maxpagesize`` -> ``50``, ``IdType``); None if absent."""
-        found = re.search(rf'(?:^|[,;\s]){re.escape(name)}\s*=\s*("[^"]*"|[^,;\s]+)', self.headers.get("prefer", ""), re.I)
+        """Return a value of the Prefer header without quotes (``odata.maxpagesize`` -> ``50``, ``IdType``); None if absent."""
+        found = re.search(
+            rf'(?:^|[,;\s]){re.escape(name)}\s*=\s*("[^"]*"|[^,;\s]+)', self.headers.get("prefer", ""), re.IGNORECASE
+        )
         return found.group(1).strip('"') if found else None
 
     def selected(self) -> list[str] | None:
-        """The names in ``$select`` in their order; None without ``$select``."""
+        """Return the names in ``$select`` in their order; None without ``$select``."""
         text = self.query.get("$select")
         return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
@@ -90,7 +96,7 @@ Handler = Callable[[GraphCall], Answer]
 
 
 def pick(entity: Mapping[str, Any], names: list[str] | None, always: tuple[str, ...] = ("id",)) -> dict[str, Any]:
-    """The selected properties of an entity; annotations (``@...``) and ``always`` come in any case."""
+    """Return the selected properties of an entity; annotations (``@...``) and ``always`` come in any case."""
     if names is None:
         return dict(entity)
     wanted = {name.lower() for name in names} | {name.lower() for name in always}

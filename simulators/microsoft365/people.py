@@ -62,7 +62,7 @@ NORDWIND = Company(
 
 
 def companies(world: Path | None) -> Iterator[Company]:
-    """The tenants of ``WORLD/microsoft365/<domain>/<user>/``, or the made-up one without a world.
+    """Return the tenants of ``WORLD/microsoft365/<domain>/<user>/``, or the made-up one without a world.
 
     ``<user>`` is a local part or a whole address. Each tenant gets an administrator if it has no ``admin``.
     """
