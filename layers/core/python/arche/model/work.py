@@ -113,6 +113,8 @@ class Lease:
     tasks: Mapping[str, Task]
     job: str = ""
     open: bool = True
+    started: str = ""
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,285 @@
+"""One service's pass: every change of the source becomes a row, a removal or a named problem, in the source's order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from arche.operations import quarantine
+from arche.operations.collect_draft import Draft
+from arche.operations.collect_progress import Progress
+from arche.operations.collect_read import ItemLost, Reader
+from arche.operations.collect_reads import Reading, SliceOver
+from arche.operations.collect_removals import Removals
+from arche.providers.contract import Change, Gone, Item, Listed, Listing, Mark
+from arche.providers.errors import CursorExpired, Throttled, Unreachable
+from arche.vault import PartRef, Row
+
+RESTARTS = 3
+QUEUE = 256
+
+
+@dataclass(slots=True)
+class Pass:
+    """Works on one service of one account. ``save`` commits when enough has gathered (see ``collect_account``)."""
+
+    name: str
+    reader: Reader
+    draft: Draft
+    progress: Progress
+    reads: int
+    now: Callable[[], datetime]
+    save: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self._queue: deque[tuple[Change, Reading | None]] = deque()
+        self._ahead: dict[str, str] = {}
+        self._gone_from: dict[str, str] = {}
+        self._refused: set[str] = set()
+        self._before_pass = 0
+
+    def run(self) -> None:
+        """Go on to the end of the source. Raises SliceOver, Quarantined and whatever the room raises.
+
+        What was applied until then stays in the draft: it is valid below the cursor of the last Mark.
+        """
+        for _ in range(RESTARTS):
+            try:
+                self._walk()
+                self._finish()
+            except CursorExpired:
+                self.restart()
+            except quarantine.Mistrusted as doubt:
+                if doubt.reason == quarantine.LOOPING and self.progress.full:
+                    raise quarantine.circles(self.name) from doubt
+                self.restart(quarantine.PROVING)
+            else:
+                return
+            finally:
+                self.reader.close()
+                self._queue.clear()
+                self._ahead.clear()
+        raise quarantine.circles(self.name)
+
+    def settle(self) -> None:
+        """Apply the removals announced so far; called before each commit. Raises Mistrusted and Quarantined."""
+        removals = Removals(self.name, self.draft, self.progress, self._gone_from)
+        self._weigh(claims=sum(not row.is_folder for row in removals.announced()), proofs=0)
+        for row in removals.announced():
+            self._remove(row)
+        self._gone_from.clear()
+
+    def restart(self, *flags: str) -> None:
+        """Forget the cursor: the next walk lists everything and compares."""
+        self._gone_from.clear()
+        self.progress.restart(*flags)
+
+    def _walk(self) -> None:
+        began = self.now()
+        try:
+            for change in self.reader.service.changes(self.reader.account, self.progress.marked.cursor or None):
+                self._take(change)
+                if self.reader.deadline.soon:
+                    self._pump(everything=True)
+                    raise SliceOver
+        except (Throttled, Unreachable):
+            self._pump(everything=True)  # what was fetched ahead is not fetched again
+            raise
+        self._pump(everything=True)
+        self.progress.as_of = int(began.timestamp() * 1000)
+
+    def _take(self, change: Change) -> None:
+        reading = None
+        if self.reads and isinstance(change, Item) and self._needs_content(change):
+            while len(self._ahead) >= self.reads:
+                self._apply_next()
+            if self._ahead.get(change.id) != change.version:
+                self._ahead[change.id] = change.version
+                reading = self.reader.ahead(change)
+        self._queue.append((change, reading))
+        self._pump()
+
+    def _pump(self, *, everything: bool = False) -> None:
+        while self._queue and (everything or self._queue[0][1] is None or len(self._queue) > QUEUE):
+            self._apply_next()
+
+    def _apply_next(self) -> None:
+        change, reading = self._queue.popleft()
+        match change:
+            case Item():
+                if reading is not None:
+                    self._ahead.pop(change.id, None)
+                self._announced(change, reading)
+            case Gone():
+                self._gone(change)
+            case Listing():
+                self.progress.open((change.scope, change.kind))
+            case Listed():
+                self.progress.end((change.scope, change.kind))
+            case Mark():
+                self.progress.mark(change.cursor)
+                self._watch()
+        self.save()
+
+    def _announced(self, item: Item, reading: Reading | None) -> None:
+        self.progress.listed(item)
+        self._gone_from.pop(item.id, None)
+        if not item.is_folder:
+            if item.id not in self.progress.problems:
+                self.progress.count(expected=1)
+            self._watch()
+        row = self.draft.row(self.name, item.id)
+        if row is not None and not row.problem and row == _row(self.name, item, row.parts):
+            if not item.is_folder:
+                self.progress.count(unchanged=1)
+        elif self._needs_content(item):
+            self._read(item, row, reading)
+        else:
+            self._put(_row(self.name, item, row.parts if row else ()), row)
+        if reading is not None:
+            reading.close()
+
+    def _needs_content(self, item: Item) -> bool:
+        if item.is_folder:
+            return False
+        row = self.draft.row(self.name, item.id)
+        return row is None or bool(row.problem) or row.version != item.version
+
+    def _read(self, item: Item, row: Row | None, reading: Reading | None) -> None:
+        try:
+            stored = self.reader.store(self.draft, item, row, reading)
+        except ItemLost as lost:
+            self._refused.add(item.id)
+            self._failed(item, row, lost)
+            return
+        if isinstance(stored, Gone):
+            self._vanished(item, row)
+            return
+        item, parts = stored
+        self._put(_row(self.name, item, parts), row)
+
+    def _put(self, row: Row, before: Row | None) -> None:
+        self.draft.put(row)
+        if row.is_folder:
+            return
+        self.progress.live += before is None
+        healed = self.progress.problems.pop(row.id, None) is not None
+        self.progress.count(stored=1, failed=-1 if healed else 0)
+
+    def _failed(self, item: Item, before: Row | None, lost: ItemLost) -> None:
+        """Record a row with its problem; the last good version's parts stay, below its own properties."""
+        problem = f"{lost.code}: {lost}"
+        row = _row(self.name, item, ())
+        if before is not None and before.parts:
+            row = msgspec.structs.replace(before, folder=item.folder)
+        row = msgspec.structs.replace(row, problem=problem)
+        if row != before:
+            self.draft.put(row)
+        self.progress.live += before is None
+        if item.id not in self.progress.problems:
+            self.progress.count(failed=1)
+        self.progress.problems[item.id] = problem
+
+    def _vanished(self, item: Item, before: Row | None) -> None:
+        """The item went away while it was read: announced, and accounted for."""
+        if before is not None:
+            self.draft.gone(before)
+            self.progress.live -= 1
+        known = self.progress.problems.pop(item.id, None) is not None
+        self.progress.count(vanished=1, failed=-1 if known else 0)
+
+    def _gone(self, gone: Gone) -> None:
+        row = self.draft.row(self.name, gone.id)
+        if row is not None and (row.folder == gone.folder or (row.is_folder and not gone.folder)):
+            self._gone_from[gone.id] = row.folder
+
+    def _remove(self, row: Row) -> None:
+        self.draft.gone(row)
+        if row.is_folder:
+            return
+        self.progress.live -= 1
+        known = self.progress.problems.pop(row.id, None) is not None
+        self.progress.count(vanished=1, expected=0 if known else 1, failed=-1 if known else 0)
+
+    def _finish(self) -> None:
+        progress = self.progress
+        removals = Removals(self.name, self.draft, progress, self._gone_from)
+        claims = sum(not row.is_folder for row in removals.announced())
+        proofs = sum(not row.is_folder for row in removals.unlisted())
+        self._weigh(claims, proofs)
+        for row in removals.announced():
+            self._remove(row)
+        self._gone_from.clear()
+        for row in removals.unlisted():
+            self._remove(row)
+        self._retry()
+        progress.listings = {scope: listing for scope, listing in progress.listings.items() if not listing.ended}
+        progress.marked = replace(progress.marked, listings=dict(progress.listings))
+        if quarantine.mass(progress.counts.vanished, progress.before):
+            progress.flags.add(quarantine.MASS_CHANGE)
+        elif quarantine.PROVING in progress.flags:
+            progress.flags.add(quarantine.DELTA_MISTRUSTED)
+        progress.flags -= {quarantine.FULL, quarantine.PROVING}
+        progress.complete = True
+
+    def _retry(self) -> None:
+        """Ask again for items that failed before, or in this run for a reason that may have passed."""
+        again = [item for item in self.progress.problems if item not in self._refused or self._passing(item)]
+        if not again:
+            return
+        for found in self.reader.service.find(self.reader.account, again):
+            if self.reader.deadline.soon:
+                raise SliceOver
+            row = self.draft.row(self.name, found.id)
+            if isinstance(found, Item):
+                self._announced(found, None)
+            elif row is not None:
+                self._remove(row)
+            else:
+                self.progress.problems.pop(found.id, None)
+                self.progress.count(vanished=1, failed=-1)
+
+    def _passing(self, item: str) -> bool:
+        return not self.progress.problems[item].startswith("ItemRefused")
+
+    def _weigh(self, claims: int, proofs: int) -> None:
+        """Judge removals before they are applied.
+
+        What a delta claims, or a listing outside of a full pass, is believed up to a share and proven by a full
+        pass beyond; a full listing is believed unless it leaves nothing.
+        """
+        progress = self.progress
+        done = progress.counts.vanished
+        if not progress.full:
+            claims, proofs = claims + proofs, 0
+        if claims and quarantine.mass(done + claims, progress.before):
+            if quarantine.PROVING in progress.flags:
+                raise quarantine.contradiction(self.name)
+            raise quarantine.Mistrusted(quarantine.MASS_REMOVAL)
+        if proofs and quarantine.emptied(progress.live - claims - proofs, progress.before):
+            raise quarantine.empty_at_once(self.name, progress.before)
+
+    def _watch(self) -> None:
+        announced = self.progress.counts.expected - self._before_pass
+        if quarantine.looping(announced, self.progress.before, self.progress.same_marks):
+            self._before_pass = self.progress.counts.expected
+            raise quarantine.Mistrusted(quarantine.LOOPING)
+
+
+def _row(service: str, item: Item, parts: tuple[PartRef, ...]) -> Row:
+    return Row(
+        service=service,
+        id=item.id,
+        kind=item.kind,
+        folder=item.folder,
+        name=item.name,
+        version=item.version,
+        date=int(item.date.timestamp() * 1000),
+        size=item.size,
+        properties=dict(item.properties),
+        parts=parts,
+    )
