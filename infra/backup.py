@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from constructs import Construct
 
 from infra import machines, rights
@@ -38,8 +36,6 @@ class Backup(Construct):
         lambdas: Lambdas,
         access: Access,
         clock: Clock,
-        *,
-        files: Path,
     ) -> None:
         super().__init__(scope, name)
         self.schedule = lambdas.make(
@@ -66,14 +62,15 @@ class Backup(Construct):
             rights.invoke(worker, access.grant, access.token)
         # Discovery reads the platform's directory and writes labels and names; it never holds a vault right.
         rights.invoke(self.discover, access.token)
-        rights.tables(self.discover, (*rights.READ, *rights.SCAN), data.tenancy_table)
+        # ... and counts the labels it gives in the customer's row.
+        rights.tables(self.discover, (*rights.READ, *rights.SCAN, "dynamodb:UpdateItem"), data.tenancy_table)
         rights.tables(self.discover, (*rights.READ, *rights.WRITE), data.directory_table, data.index_table, data.work_table)
 
         self.machine = machines.make(
             self,
             "backup",
             lambdas.options,
-            path=files / "backup.asl.json",
+            file="backup.asl.json",
             functions={
                 "ScheduleArn": self.schedule,
                 "CollectShortArn": self.collect_short,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aws_cdk import App, Aws, CliCredentialsStackSynthesizer, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra import machines
 from infra.acknowledged import acknowledge
 from infra.data import DataStack
 from infra.options import Options
@@ -15,7 +12,7 @@ from infra.replication import CopiesStack, CopyKeyStack
 from infra.service import ServiceStack
 
 
-def build(app: App, options: Options, *, files: Path = machines.FILES) -> tuple[DataStack, ServiceStack]:
+def build(app: App, options: Options) -> tuple[DataStack, ServiceStack]:
     """Put the stacks into ``app``; ``files`` is the folder of the state machines."""
     if options.check == "yes":
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -33,7 +30,7 @@ def build(app: App, options: Options, *, files: Path = machines.FILES) -> tuple[
             env=away,
             synthesizer=_synthesizer(options),
         )
-    service = ServiceStack(app, f"{title}Service", options, data, files=files, synthesizer=_synthesizer(options))
+    service = ServiceStack(app, f"{title}Service", options, data, synthesizer=_synthesizer(options))
     for name, value in options.tags.items():
         Tags.of(app).add(name, value)
     acknowledge(app)

@@ -16,10 +16,7 @@ from constructs import Construct
 
 from infra import rights
 from infra.lambdas import log_group
-from infra.options import OptionRefused, Options
-
-FILES = Path(__file__).resolve().parent / "machines"
-
+from infra.options import ROOT, OptionRefused, Options
 
 def definition(path: Path, concurrency: Mapping[str, int]) -> dict[str, Any]:
     """The machine in ``path`` with ``MaxConcurrency`` set on each distributed map.
@@ -55,12 +52,12 @@ def make(
     name: str,
     options: Options,
     *,
-    path: Path,
+    file: str,
     functions: Mapping[str, lambda_.IFunction],
     work_bucket: s3.IBucket,
     substitutions: Mapping[str, str] | None = None,
 ) -> sfn.StateMachine:
-    """Make the standard machine ``name`` from ``path``; ``functions`` by the name of their substitution."""
+    """Make the standard machine ``name`` from ``file``; ``functions`` by the name of their substitution."""
     full = f"{options.prefix}-{name}"
     arn = machine_arn(scope, options, name)
     role = iam.Role(
@@ -84,7 +81,7 @@ def make(
         "Machine",
         state_machine_name=full,
         state_machine_type=sfn.StateMachineType.STANDARD,
-        definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(path, options.concurrency), indent=1)),
+        definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(ROOT / options.machines / file, options.concurrency), indent=1)),
         definition_substitutions={
             **{key: function.function_arn for key, function in functions.items()},
             "WorkBucket": work_bucket.bucket_name,

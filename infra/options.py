@@ -41,6 +41,8 @@ class Options:
     """``arm64`` or ``x86_64``; the vendor layer must have been built for it."""
     vendor_layer: str = "layers/vendor/python/lambda"
     """Folder of the built vendor layer."""
+    machines: str = "infra/machines"
+    """Folder of the state machines' files."""
     schedules: str = "on"
     """``off`` stops slots, discovery and metering (a kill switch; runs by hand go on)."""
     deploy_with: str = "bootstrap-roles"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -26,8 +24,6 @@ class Restore(Construct):
         lambdas: Lambdas,
         access: Access,
         backup: sfn.StateMachine,
-        *,
-        files: Path,
     ) -> None:
         super().__init__(scope, name)
         self.plan = lambdas.make(self, "restore.plan", settings=WORKER, seconds=900, egress=True)
@@ -40,7 +36,7 @@ class Restore(Construct):
             self,
             "restore",
             lambdas.options,
-            path=files / "restore.asl.json",
+            file="restore.asl.json",
             functions={"PlanArn": self.plan, "DeliverArn": self.deliver, "ReportArn": self.report},
             work_bucket=data.work_bucket,
             substitutions={"BackupMachineArn": backup_arn},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
@@ -30,7 +28,6 @@ class ServiceStack(Stack):
         options: Options,
         data: DataStack,
         *,
-        files: Path = machines.FILES,
         synthesizer: object = None,
     ) -> None:
         super().__init__(
@@ -66,8 +63,8 @@ class ServiceStack(Stack):
         )
         clock = Clock(self, "Clock", options)
         access = Access(self, "Access", data, lambdas)
-        backup = Backup(self, "Backup", data, lambdas, access, clock, files=files)
-        restore = Restore(self, "Restore", data, lambdas, access, backup.machine, files=files)
+        backup = Backup(self, "Backup", data, lambdas, access, clock)
+        restore = Restore(self, "Restore", data, lambdas, access, backup.machine)
         Billing(self, "Billing", data, lambdas, clock)
         Api(self, "Api", door, data, lambdas, access, (backup.machine, restore.machine), backup.discover)
         Watch(

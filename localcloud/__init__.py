@@ -1,0 +1,1 @@
+"""The embedded cloud: an AWS on loopback that the same stacks deploy into, with the simulated platforms beside it."""
