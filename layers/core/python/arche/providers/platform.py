@@ -96,3 +96,10 @@ class Platform:
         if record is not None:
             way = Recorded(way, record)
         return Session(tenant, client(way, {"user-agent": self.agent}), Backoff())
+
+    def login(
+        self, *, record: Callable[[Call], None] | None = None, transport: httpx.BaseTransport | None = None
+    ) -> httpx.Client:
+        """Open a client for the platform's login hosts alone, for tokens and consent."""
+        way: httpx.BaseTransport = Guard(transport or egress(), Hosts(api=(), login=self.hosts.login))
+        return client(Recorded(way, record) if record else way, {"user-agent": self.agent})
