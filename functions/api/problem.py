@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
+from arche.catalog import errors as rows
 from arche.operations.refusals import Conflict, Invalid, NotAllowed, NotFound, Refusal, Stale, Unavailable
 
 MEDIA: Final = "application/problem+json"
@@ -76,13 +77,11 @@ def problem(
 
 def answer_to(error: Exception, instance: str, logger: Logger) -> Response[str]:
     """The response to any exception. What is not foreseen is logged without its message, which might hold content."""
+    error = _refusal(error)
     if isinstance(error, Refusal):
         status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), HTTPStatus.BAD_REQUEST)
         wait = {"Retry-After": str(error.after)} if isinstance(error, Unavailable) else None
         return problem(status, error.code, error.detail, instance, headers=wait)
-    if isinstance(error, NotFoundError):
-        missing = NotFound()
-        return problem(HTTPStatus.NOT_FOUND, missing.code, missing.detail, instance)
     if isinstance(error, RequestUnsupportedContentType):
         return unsupported_media(instance)
     if isinstance(error, RequestValidationError):
@@ -95,6 +94,22 @@ def answer_to(error: Exception, instance: str, logger: Logger) -> Response[str]:
     )
     detail = "Something failed on our side. Try again; if it stays so, tell the operator the time and this path."
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail, instance)
+
+
+def _refusal(error: Exception) -> Exception:
+    """Errors of the tables and of the resolver in the words of the operations; anything else as it is."""
+    match error:
+        case rows.NotFound() | NotFoundError():
+            return NotFound()
+        case rows.BadCursor():
+            return Invalid(
+                "The cursor is damaged. Ask for the first page again, without a cursor.", code="cursor_invalid"
+            )
+        case rows.Busy():
+            return Unavailable("The tables did not answer. Try again in some seconds.")
+        case rows.Conflict():
+            return Conflict("This was changed by someone else at the same moment. Read it again and try again.")
+    return error
 
 
 def unsupported_media(instance: str) -> Response[str]:
@@ -110,12 +125,17 @@ def too_large(limit: int, instance: str) -> Response[str]:
 
 
 def _invalid(error: RequestValidationError, instance: str) -> Response[str]:
-    faults = [Fault(where=_place(fault.get("loc", ())), what=str(fault.get("type", "invalid"))[:100]) for fault in error.errors()]
+    faults = [
+        Fault(where=_place(fault.get("loc", ())), what=str(fault.get("type", "invalid"))[:100])
+        for fault in error.errors()
+    ]
     if any(fault.where.startswith("path.") for fault in faults):
         # A malformed id is nobody's id: it answers as every other unknown one.
         missing = NotFound()
         return problem(HTTPStatus.NOT_FOUND, missing.code, missing.detail, instance)
-    detail = "The request does not have the wanted form. See `errors` for the places and docs/openapi.json for the form."
+    detail = (
+        "The request does not have the wanted form. See `errors` for the places and docs/openapi.json for the form."
+    )
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, instance, errors=faults)
 
 

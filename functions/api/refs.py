@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from arche.operations.refusals import NotFound
 
@@ -25,6 +26,8 @@ def to_ref(item: str) -> str:
 
 def from_ref(ref: str) -> str:
     """Inverse of ``to_ref``. Raises NotFound for what no list ever gave."""
+    # A gateway may hand on a path as it came or decoded; an id for addresses never holds a percent sign of its own.
+    ref = unquote(ref)
     if not ref.startswith("~"):
         if ref and not _PLAIN.fullmatch(ref):
             raise NotFound

@@ -36,9 +36,7 @@ def shape(account: AccountListing) -> shapes.Account:
 
 
 @router.get(_BASE, responses=shapes.answers(shapes.Accounts), summary="List accounts", tags=["accounts"])
-def every(
-    customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50
-) -> shapes.Accounts:
+def every(customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Accounts:
     """A page of a customer's accounts."""
     front, place = desk.front(), Place.of(who, "accounts", customer=customer)
     found, after = accounts.page(

@@ -42,9 +42,7 @@ def create(
     return repeatable(front.work, request, who, key, do)
 
 
-@router.get(
-    "/v1/customers", responses=shapes.answers(shapes.Customers), summary="List customers", tags=["customers"]
-)
+@router.get("/v1/customers", responses=shapes.answers(shapes.Customers), summary="List customers", tags=["customers"])
 def every(who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Customers:
     """A page of the partner's customers."""
     place = Place.of(who, "customers")

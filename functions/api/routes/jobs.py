@@ -32,17 +32,11 @@ def location(job: Job) -> str:
     return f"/v1/customers/{job.customer}/jobs/{job.id}"
 
 
-@router.get(
-    "/v1/customers/<customer>/jobs", responses=shapes.answers(shapes.Jobs), summary="List jobs", tags=["jobs"]
-)
-def every(
-    customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50
-) -> shapes.Jobs:
+@router.get("/v1/customers/<customer>/jobs", responses=shapes.answers(shapes.Jobs), summary="List jobs", tags=["jobs"])
+def every(customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Jobs:
     """A page of a customer's jobs, newest first."""
     front, place = desk.front(), Place.of(who, "jobs", customer=customer)
-    found, after = jobs.page(
-        front.tenancy, front.work, who, customer, after=place.position(cursor), limit=limit
-    )
+    found, after = jobs.page(front.tenancy, front.work, who, customer, after=place.position(cursor), limit=limit)
     return shapes.Jobs(jobs=[shape(one) for one in found], next=place.cursor(after))
 
 

@@ -55,9 +55,18 @@ def request(
 def start(front: Front, customer: str, connection: str, *, job: str, now: datetime, confirm: int = 0) -> Job:
     """Open run and lease, write the job and invoke the function. Safe to repeat with the same ``job``."""
     made = Job(
-        id=job, customer=customer, kind="discover", state="queued", created=iso(now), connection=connection, run=job, lease=job
+        id=job,
+        customer=customer,
+        kind="discover",
+        state="queued",
+        created=iso(now),
+        connection=connection,
+        run=job,
+        lease=job,
     )
-    front.work.open_run(Run(id=job, kind="discover", started=iso(now), customer=customer, job=job, state="open", leases=1))
+    front.work.open_run(
+        Run(id=job, kind="discover", started=iso(now), customer=customer, job=job, state="open", leases=1)
+    )
     front.work.open_lease(lease_of(job, customer, connection, now))
     front.work.add_job(made)
     front.machines.discover(
@@ -70,7 +79,9 @@ def lease_of(run: str, customer: str, connection: str, now: datetime) -> Lease:
     """The lease of a discovery: one connection, no account, no vault."""
     expires = int((now + LEASE_LIFE).timestamp())
     tasks: dict[str, Task] = {}
-    return Lease(id=run, run=run, customer=customer, connection=connection, purpose="discover", expires=expires, tasks=tasks)
+    return Lease(
+        id=run, run=run, customer=customer, connection=connection, purpose="discover", expires=expires, tasks=tasks
+    )
 
 
 def run(ports: DiscoverPorts, customer: str, connection: str, lease: str, *, confirm: int, now: datetime) -> Discovery:

@@ -5,16 +5,19 @@ A book answers for one kind of row. ``after`` is a position that the book gave b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from arche.model.listing import AccountListing, Answer
 from arche.model.restore import RestoreJob
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
 from arche.providers.contract import Account
-from arche.vault import AccountVault, ObjectStore
+
+if TYPE_CHECKING:
+    # The API's main function has no business with the vault and starts faster without its libraries.
+    from arche.vault import AccountVault, ObjectStore
 
 
 class TenancyBook(Protocol):
@@ -264,8 +267,3 @@ class DiscoverPorts:
     accounts: AccountBook
     work: WorkBook
     accounts_of: Callable[[Lease, str], Iterator[Account]]
-
-
-def labels_of(accounts: Iterable[AccountListing]) -> tuple[str, ...]:
-    """Labels, in order."""
-    return tuple(account.label for account in accounts)

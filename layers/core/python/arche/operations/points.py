@@ -45,9 +45,7 @@ def seq_at(accounts: AccountBook, customer: str, account: str, at: str) -> int:
         # A point shows the state of its commit, so one that was still being read at that instant is too new.
         if record.outcome == "snapshot" and record.ended <= instant:
             return record.seq
-    raise Invalid(
-        "Nothing was backed up by then. List the snapshots and choose one of them.", code="no_restore_point"
-    )
+    raise Invalid("Nothing was backed up by then. List the snapshots and choose one of them.", code="no_restore_point")
 
 
 def _instant(text: str) -> datetime:

@@ -26,7 +26,9 @@ class NotFound(Refusal):
 
     def __init__(self) -> None:
         """One sentence for all cases, so that it tells nothing."""
-        super().__init__("There is nothing here under this id. Check the id, or list the collection to see what there is.")
+        super().__init__(
+            "There is nothing here under this id. Check the id, or list the collection to see what there is."
+        )
 
 
 class NotAllowed(Refusal):
