@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 ENDED: Final = frozenset({"done", "partial", "failed", "planned", "needs_confirmation"})
+STARTED: Final = ENDED - {"planned"}
 _POLL_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 1800
 
@@ -59,13 +60,15 @@ class Partner:
         self._check(answer)
         return answer.content
 
-    def wait(self, path: str, *, show: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    def wait(
+        self, path: str, *, ended: frozenset[str] = ENDED, show: Callable[[str], None] = lambda _: None
+    ) -> dict[str, Any]:
         """Poll a job or restore until it has ended. Raises JobFailed after half an hour."""
         until = time.monotonic() + _PATIENCE_SECONDS
         seen = ""
         while time.monotonic() < until:
             job: dict[str, Any] = self.get(path)
-            if job["state"] in ENDED:
+            if job["state"] in ended:
                 return job
             progress = f"{job.get('accounts_done', '')}/{job.get('accounts', '')}"
             if progress not in (seen, "/"):
