@@ -1,1 +1,4 @@
-"""The platforms on the wire: each keeps a world, enforces the vendor's contract and injects faults. Imports nothing of ours."""
+"""The platforms on the wire: each keeps a world, enforces the contract, injects faults.
+
+They import nothing of ours.
+"""

@@ -30,7 +30,7 @@ async def serve(state: Path, world: Path | None, port_file: Path | None, seed: i
         sys.stdout.flush()
         await stop.wait()
         if port_file is not None:
-            port_file.unlink(missing_ok=True)
+            await asyncio.to_thread(port_file.unlink, missing_ok=True)
         sys.stderr.writelines(f"the simulator crashed: {crash}\n" for crash in dispatch.crashes)
 
 

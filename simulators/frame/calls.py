@@ -87,7 +87,7 @@ class CallLog:
         return self._file.tell()
 
     def select(self, since: int = 0, **scope: str) -> Iterator[dict[str, Any]]:
-        """Return calls after ``since`` whose fields match the glob patterns of ``scope`` (``template="*/messages"``)."""
+        """Return calls after ``since`` whose fields match the globs of ``scope`` (``template="*/messages"``)."""
         self._file.flush()
         with self._path.open("rb") as lines:
             lines.seek(since)

@@ -81,7 +81,7 @@ class Control:
         found: list[str] = self._ask("GET", "/crashes")["crashes"]
         return found
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, /, **query: Any) -> dict[str, Any]:
         target = path + ("?" + urlencode(query) if query else "")
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=600)
         try:

@@ -1,4 +1,4 @@
-"""The control API: clock, fault plan, call log and the hands of the customer's administrator, as HTTP JSON on loopback."""
+"""The control API on loopback: clock, fault plan, call log and the hands of the customer's administrator."""
 
 from __future__ import annotations
 
@@ -150,5 +150,5 @@ async def _object(request: Request) -> dict[str, Any]:
     body = await request.body()
     value = json.loads(body) if body else {}
     if not isinstance(value, dict):
-        raise ValueError("the body must be a JSON object")
+        raise TypeError("the body must be a JSON object")
     return value

@@ -34,7 +34,9 @@ class Dispatch:
             host=headers.get("host", "").lower().removesuffix(":443"),
             path=scope["raw_path"].decode("ascii"),
             at=self._simulation.clock.now(),
-            query=tuple(sorted({name for name, _ in parse_qsl(scope["query_string"].decode("ascii"), True)})),
+            query=tuple(
+                sorted({name for name, _ in parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True)})
+            ),
             client_request_id=headers.get("client-request-id", ""),
         )
         meter = _Meter(call, receive, send, self._simulation.clock.now())
@@ -91,7 +93,7 @@ class Dispatch:
             if message["type"] != "http.response.body" or left is None or len(body) <= left:
                 await meter.send(message)
                 return
-            await meter.send(message | {"body": body[:left], "more_body": True})
+            await meter.send({"type": "http.response.body", "body": body[:left], "more_body": True})
             transport.close()
             for _ in range(10):
                 await asyncio.sleep(0)
@@ -124,7 +126,7 @@ class _Meter:
             headers = list(message.get("headers", []))
             if not any(name.lower() == b"date" for name, _ in headers):
                 headers.append((b"date", self._date))
-            message = message | {"headers": headers}
+            message = {**message, "headers": headers}
         else:
             self.call.bytes_out += len(message.get("body", b""))
         await self._send(message)

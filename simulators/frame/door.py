@@ -74,7 +74,7 @@ class Http:
         for task in self._state.tasks:
             task.cancel()
         for connection in list(self._state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         await asyncio.sleep(0)
 
 

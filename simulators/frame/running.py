@@ -114,7 +114,7 @@ def running(
         builds = BUILDS
     started = threading.Event()
     there: list[Running] = []
-    stops: list[Callable[[], None]] = []
+    stops: list[Callable[[], object]] = []
     failures: list[BaseException] = []
     crashes: list[str] = []
 

@@ -34,7 +34,10 @@ SWITCHES = (
 
 
 async def instead(simulation: Simulation, platform: Platform, call: Call) -> Response | None:
-    """Return the answer that a fault gives in place of the platform, or None. Used for whole calls and parts of a batch."""
+    """Return the answer that a fault gives in place of the platform, or None.
+
+    For whole calls and for parts of a batch.
+    """
     faults = simulation.faults
     if fault := faults.strike("latency", call):
         await asyncio.sleep(float(fault.parameters["seconds"]))

@@ -17,7 +17,7 @@ from simulators.microsoft365.graph import Handler
 
 @dataclass
 class Cloud:
-    """A part is a module with ``install(cloud)``: it adds routes, hosts, switches and actions, and touches nothing else."""
+    """A part is a module with ``install(cloud)``: it adds routes, hosts, switches and actions."""
 
     simulation: Simulation
     directory: Directory

@@ -71,7 +71,7 @@ class Credentials:
         if expires is None:
             raise refused(
                 7000215,
-                f"Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app.id}'.",
+                f"Invalid client secret provided for app '{app.id}'.",
             )
         if expires <= self._simulation.clock.now() or self._simulation.faults.strike("secret_expired", log):
             raise refused(7000222, f"The provided client secret keys for app '{app.id}' are expired.")
@@ -86,7 +86,7 @@ class Credentials:
         if header.get("alg") not in ("RS256", "PS256") or not isinstance(key, rsa.RSAPublicKey):
             raise refused(
                 700027,
-                f"Client assertion failed signature validation. [Reason - algorithm {header.get('alg')} is not supported.]",
+                f"Client assertion failed signature validation. [Reason - no such algorithm: {header.get('alg')}.]",
             )
         try:
             # Times are checked below, by the simulators' clock.

@@ -136,8 +136,17 @@ class Directory:
         number = self._next(tenant.id)
         self._database.execute(
             "INSERT INTO user VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'live', NULL)",
-            (tenant.id, user_id, address, person.purpose, ",".join(person.roles), _dump({"id": user_id} | entity))
-            + (_dump(dict.fromkeys(entity, number)), number, number),
+            (
+                tenant.id,
+                user_id,
+                address,
+                person.purpose,
+                ",".join(person.roles),
+                _dump({"id": user_id} | entity),
+                _dump(dict.fromkeys(entity, number)),
+                number,
+                number,
+            ),
         )
         user = self.user(tenant.id, user_id)
         for hear in self.created:
@@ -225,7 +234,7 @@ class Directory:
 def _entity(person: Person, tenant: Tenant, now: str, *, licensed: bool) -> dict[str, Any]:
     address = f"{person.local}@{tenant.domain}"
     given, _, surname = person.name.partition(" ")
-    common = {
+    common: dict[str, Any] = {
         "displayName": person.name,
         "createdDateTime": now,
         "mail": address,

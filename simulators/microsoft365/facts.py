@@ -18,7 +18,7 @@ def _load(name: str) -> dict[str, Any]:
 
 @functools.cache
 def allowed(path: str, method: str) -> frozenset[str] | None:
-    """Return the application permissions of which one suffices for a lower-case path with ``{id}``; None if unlisted."""
+    """Return the app permissions of which one suffices for a lower-case path with ``{id}``; None if unlisted."""
     content = _load("permissions.json")
     found = content["paths"].get(path, {}).get(method)
     if found is None:

@@ -74,12 +74,12 @@ class GraphCall:
             raise GraphError(
                 400,
                 "BadRequest",
-                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+                "Unable to read JSON request payload. Please ensure that it is valid JSON.",
             )
         return value
 
     def preference(self, name: str) -> str | None:
-        """Return a value of the Prefer header without quotes (``odata.maxpagesize`` -> ``50``, ``IdType``); None if absent."""
+        """Return a value of the Prefer header without quotes (``odata.maxpagesize`` -> ``50``); None if absent."""
         found = re.search(
             rf'(?:^|[,;\s]){re.escape(name)}\s*=\s*("[^"]*"|[^,;\s]+)', self.headers.get("prefer", ""), re.IGNORECASE
         )

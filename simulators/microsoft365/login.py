@@ -41,8 +41,8 @@ class Login:
             Route("/{tenant}/v2.0/.well-known/openid-configuration", _told(self._configuration), methods=["GET"]),
             Route("/{tenant}/discovery/v2.0/keys", self._keys, methods=["GET"]),
             Route("/{tenant}/oauth2/v2.0/token", self._token, methods=["POST"]),
-            Route("/{tenant}/oauth2/v2.0/authorize", self._signin.authorize, methods=["GET", "POST"]),
-            Route("/{tenant}/v2.0/adminconsent", self._signin.admin_consent, methods=["GET", "POST"]),
+            Route("/{tenant}/oauth2/v2.0/authorize", pages.shown(self._signin.authorize), methods=["GET", "POST"]),
+            Route("/{tenant}/v2.0/adminconsent", pages.shown(self._signin.admin_consent), methods=["GET", "POST"]),
         ]
         self.app = Router(routes=routes)
 
@@ -110,16 +110,17 @@ class Login:
         call.app = form.get("client_id", "").lower()
         call.labels["grant"] = form.get("grant_type", "")
         faults = self._simulation.faults
+        if fault := faults.strike("token_endpoint_429", call):
+            note = "The request was throttled. Please try again later."
+            answer = self.refusal(call, LoginError(429, "temporarily_unavailable", 90055, note))
+            if fault.parameters["retry_after"] is not None:
+                answer.headers["Retry-After"] = str(fault.parameters["retry_after"])
+            return answer
+        if fault := faults.strike("aadsts", call):
+            given = fault.parameters
+            error = LoginError(int(given["status"]), str(given["error"]), int(given["code"]), str(given["note"]))
+            return self.refusal(call, error)
         try:
-            if fault := faults.strike("token_endpoint_429", call):
-                note = "The request was throttled. Please try again later."
-                answer = self.refusal(call, LoginError(429, "temporarily_unavailable", 90055, note))
-                if fault.parameters["retry_after"] is not None:
-                    answer.headers["Retry-After"] = str(fault.parameters["retry_after"])
-                return answer
-            if fault := faults.strike("aadsts", call):
-                given = fault.parameters
-                raise LoginError(int(given["status"]), str(given["error"]), int(given["code"]), str(given["note"]))
             body = self._granted(request.path_params["tenant"], form, call)
         except LoginError as error:
             return self.refusal(call, error)
@@ -161,7 +162,7 @@ class Login:
                 400,
                 "invalid_scope",
                 1002012,
-                "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
+                "The scope is not valid: client credential flows need the resource with /.default.",
             )
         state, roles = self._apps.granted(tenant.id, app.id)
         if state == "none":
@@ -191,7 +192,7 @@ class Login:
                 400,
                 "invalid_request",
                 90002,
-                f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+                f"Tenant '{name}' not found.",
             ) from error
 
 
@@ -200,7 +201,7 @@ def _unknown_app(app_id: str, where: str) -> LoginError:
         400,
         "unauthorized_client",
         700016,
-        f"Application with identifier '{app_id}' was not found in the directory '{where}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.",
+        f"Application with identifier '{app_id}' was not found in the directory '{where}'.",
     )
 
 

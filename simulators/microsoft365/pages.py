@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from simulators.microsoft365.directory import User
 
@@ -28,7 +28,7 @@ async def form(request: Request) -> dict[str, str]:
 def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
     text = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f'<main><h1>{escape(title)}</h1>{body}<p class="note">A simulated sign-in page. No real account is involved.</p>'
+        f'<main><h1>{escape(title)}</h1>{body}<p class="note">A simulated page; no real account is involved.</p>'
         "</main></html>"
     )
     return HTMLResponse(text, status)
@@ -51,6 +51,23 @@ def choose(title: str, note: str, users: Sequence[User], chosen: str, roles: Seq
     return _page(title, body)
 
 
-def trouble(note: str, status: int = 400) -> HTMLResponse:
-    """Return a mistake that must not be sent to a redirect URI nobody vouches for."""
-    return _page("Sorry, but we are having trouble signing you in", f"<p>{escape(note)}</p>", status)
+class PageError(Exception):
+    """A mistake that is shown on a page and not sent to a redirect URI that nobody vouches for."""
+
+    def __init__(self, note: str, status: int = 400) -> None:
+        super().__init__(note)
+        self.note = note
+        self.status = status
+
+
+def shown(run: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Turn the PageError of an endpoint into its page."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await run(request)
+        except PageError as error:
+            title = "Sorry, but we are having trouble signing you in"
+            return _page(title, f"<p>{escape(error.note)}</p>", error.status)
+
+    return endpoint

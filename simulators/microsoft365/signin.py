@@ -19,7 +19,7 @@ from simulators.microsoft365 import pages
 from simulators.microsoft365.apps import App, Apps
 from simulators.microsoft365.credentials import LoginError
 from simulators.microsoft365.directory import Directory, Tenant, User
-from simulators.microsoft365.pages import choose, trouble
+from simulators.microsoft365.pages import PageError, choose
 from simulators.microsoft365.people import GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR
 from simulators.microsoft365.tokens import GRAPH, LOGIN, TokenIssuer
 
@@ -31,7 +31,9 @@ MAY_CONSENT = {GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR}
 DECLINED = "AADSTS65004: User declined to consent to access the app."
 OIDC = {"openid", "profile", "email", "offline_access"}
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS code (digest TEXT PRIMARY KEY, app TEXT, tenant TEXT, user TEXT, details TEXT, expires REAL, used INTEGER)
+CREATE TABLE IF NOT EXISTS code (
+    digest TEXT PRIMARY KEY, app TEXT, tenant TEXT, user TEXT, details TEXT, expires REAL, used INTEGER
+)
 """
 
 
@@ -50,13 +52,11 @@ class SignIn:
         """``/{tenant}/v2.0/adminconsent``: an administrator grants the roles that the app declares."""
         query, name = request.query_params, request.path_params["tenant"]
         app = self._app(request)
-        if isinstance(app, Response):
-            return app
         tenants = self._tenants(name)
         if not tenants or name.lower() == "common":
-            return trouble(f"AADSTS90002: Tenant '{name}' not found, or not one that can consent.")
+            raise PageError(f"AADSTS90002: Tenant '{name}' not found, or not one that can consent.")
         if query.get("scope") != f"{GRAPH}/.default":
-            return trouble("AADSTS70011: The provided value for the input parameter 'scope' is not valid.")
+            raise PageError("AADSTS70011: The provided value for the input parameter 'scope' is not valid.")
         users = self._users(tenants)
         if request.method == "GET":
             note = f"{app.name} asks for these permissions for your whole organisation:"
@@ -69,9 +69,9 @@ class SignIn:
             return _redirect(target, {"admin_consent": "True"} | refusal | state)
         user = _chosen(users, form.get("user"))
         if user is None:
-            return trouble("AADSTS50020: User account does not exist in this tenant and cannot access the app.")
-        if user.guest or not MAY_CONSENT & set(user.roles):
-            return trouble("AADSTS90094: An administrator of the organisation must grant this permission.", 403)
+            raise PageError("AADSTS50020: User account does not exist in this tenant and cannot access the app.")
+        if not MAY_CONSENT & set(user.roles):
+            raise PageError("AADSTS90094: An administrator of the organisation must grant this permission.", 403)
         self._apps.consent(user.tenant, app.id)
         request.scope["state"]["call"].tenant = user.tenant
         granted = {"tenant": user.tenant, "scope": query["scope"]}
@@ -81,11 +81,9 @@ class SignIn:
         """``/{tenant}/oauth2/v2.0/authorize``: sign in, and go back with a code."""
         query = request.query_params
         app = self._app(request)
-        if isinstance(app, Response):
-            return app
         tenants = self._tenants(request.path_params["tenant"])
         if not tenants:
-            return trouble(f"AADSTS90002: Tenant '{request.path_params['tenant']}' not found.")
+            raise PageError(f"AADSTS90002: Tenant '{request.path_params['tenant']}' not found.")
         target = str(query["redirect_uri"])
         state = {"state": query["state"]} if "state" in query else {}
         if mistake := _mistake(query):
@@ -98,7 +96,7 @@ class SignIn:
             return _redirect(target, {"error": "access_denied", "error_description": DECLINED} | state)
         user = _chosen(users, form.get("user"))
         if user is None:
-            return trouble("AADSTS50034: The user account does not exist in this directory.")
+            raise PageError("AADSTS50034: The user account does not exist in this directory.")
         code = secrets.token_urlsafe(32)
         details = {key: query.get(key, "") for key in ("redirect_uri", "nonce", "code_challenge", "scope")}
         self._database.execute(
@@ -197,19 +195,15 @@ class SignIn:
             claims["wids"] = [*user.roles] if user.guest else [*user.roles, DEFAULT_USER_ROLE]
         return claims
 
-    def _app(self, request: Request) -> App | Response:
+    def _app(self, request: Request) -> App:
         query = request.query_params
         app = self._apps.app(query.get("client_id", ""))
         if app is None:
-            return trouble(
-                f"AADSTS700016: Application with identifier '{query.get('client_id', '')}' was not found in the directory."
-            )
+            raise PageError(f"AADSTS700016: Application '{query.get('client_id', '')}' was not found in the directory.")
         call: Call = request.scope["state"]["call"]
         call.app = app.id
         if query.get("redirect_uri", "") not in app.redirects:
-            return trouble(
-                "AADSTS50011: The redirect URI specified in the request does not match the redirect URIs configured for the application."
-            )
+            raise PageError("AADSTS50011: The redirect URI does not match those configured for the application.")
         return app
 
     def _tenants(self, name: str) -> list[Tenant]:
