@@ -56,7 +56,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A proven tenant. ``subject``: the administrator's object id there; ``evidence``: what proved it, without names."""
+    """A proven tenant. ``subject``: the administrator's object id there; ``evidence``: what proved it, no names."""
 
     tenant: str
     subject: str
@@ -128,9 +128,8 @@ def bind(
     claims = verify(str(answer["id_token"]), app.client_id, flow.nonce, at, keys(client))
     if tenant and claims["tid"] != tenant:
         raise ConsentRefused("an administrator of another tenant signed in", code="tenant_mismatch")
-    shown = {
-        name: claims[name] for name in ("iss", "tid", "oid", "wids", "iat", "exp", "acct", "uti") if name in claims
-    }
+    names: tuple[str, ...] = ("iss", "tid", "oid", "wids", "iat", "exp", "acct", "uti")
+    shown = {name: claims[name] for name in names if name in claims}
     return Binding(str(claims["tid"]), str(claims["oid"]), shown)
 
 
