@@ -31,8 +31,8 @@ def test_the_process_environment_is_read(monkeypatch):
     assert MainSettings.from_env().public_url == "x"
 
 
-def test_content_is_told_all_that_main_is_told():
-    assert set(MainSettings.variables()) < set(ContentSettings.variables())
+def test_content_starts_no_discovery():
+    assert set(MainSettings.variables()) - set(ContentSettings.variables()) == {"discover_function"}
 
 
 def test_only_grant_knows_the_data_roles_and_only_token_the_app_keys():

@@ -131,18 +131,28 @@ class MainSettings(Settings):
     backup_machine: str
     restore_machine: str
     token_function: str
+    discover_function: str
     public_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class ContentSettings(MainSettings):
-    """``api.content``: as ``api.main``, and may ask ``grant`` for a browse lease."""
+class ContentSettings(Settings):
+    """``api.content``: reads as ``api.main`` does, and may ask ``grant`` for a browse lease."""
 
     KIND: ClassVar[str] = "api content"
 
+    tenancy_table: str
+    directory_table: str
+    index_table: str
+    work_table: str
+    backup_machine: str
+    restore_machine: str
+    token_function: str
+    public_url: str
     grant_function: str
     vault_bucket: str
     keys_bucket: str
+    work_bucket: str
     exports_bucket: str
     vault_key: str
 
