@@ -24,7 +24,7 @@ def logger() -> Logger:
 
 @cache
 def app() -> APIGatewayHttpResolver:
-    """The routes of this function."""
+    """Make the routes of this function."""
     return resolver(ROUTERS, logger())
 
 

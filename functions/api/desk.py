@@ -23,5 +23,5 @@ def content() -> ContentPorts:
 
 
 def now() -> datetime:
-    """The present instant, UTC."""
+    """Read the clock: the present instant, UTC."""
     return datetime.now(UTC)

@@ -13,7 +13,7 @@ _LONGEST: Final = 120
 
 
 def file_name(name: str, extension: str) -> str:
-    """A name that every file system takes, with the extension; never empty, never a path, never reordered by bidi."""
+    """Make a name that every file system takes; never empty, never a path, never reordered by bidi characters."""
     kept = "".join(char for char in unicodedata.normalize("NFC", name) if unicodedata.category(char) not in _HIDDEN)
     kept = _UNSAFE.sub("_", kept).strip(" .")[:_LONGEST].strip(" .") or "item"
     if _RESERVED.fullmatch(kept):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response, Router
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.depends import Depends
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -32,7 +33,7 @@ _HEADERS: Final = {
 
 
 def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
-    """A resolver with the routes of ``routers``, validation on, and every error as problem+json."""
+    """Make a resolver with the routes of ``routers``, validation on, and every error as problem+json."""
     app = APIGatewayHttpResolver(enable_validation=True)
     for router in routers:
         app.include_router(router)
@@ -66,7 +67,7 @@ def answer(
 
 
 def caller(request: Request) -> Member:
-    """The member that asks. Use as ``Annotated[Member, Depends(caller)]``."""
+    """Give the member that asks. Use as ``Annotated[Member, Depends(caller)]``."""
     member: Member = request.context[_MEMBER]
     return member
 

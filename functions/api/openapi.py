@@ -16,15 +16,15 @@ from functions.api import content, main
 from functions.api.gate import resolver
 
 DESCRIPTION: Final = (
-    "The API of Arche. A member signs in with the user pool and sends the token. Errors are problem details (RFC 9457) "
-    "with a stable `code`; ids of other tenants answer like unknown ones. Lists are paged by `cursor`. Long work answers "
-    "202 and a job. Bodies hold at most 64 KiB. A POST with an `Idempotency-Key` is done once."
+    "The API of Arche. A member signs in with the user pool and sends the token. Errors are problem details "
+    "(RFC 9457) with a stable `code`; ids of other tenants answer like unknown ones. Lists are paged by `cursor`. "
+    "Long work answers 202 and a job. Bodies hold at most 64 KiB. A POST with an `Idempotency-Key` is done once."
 )
 _SCHEME: Final = "member"
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document of both functions."""
+    """Make the OpenAPI document of both functions."""
     app = resolver([*main.ROUTERS, *content.ROUTERS], Logger(service="openapi"))
     schema = app.get_openapi_schema(
         title="Arche",
@@ -36,17 +36,14 @@ def document() -> dict[str, Any]:
         security=[{_SCHEME: []}],
     )
     made: dict[str, Any] = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
-    for path, operations in made["paths"].items():
-        for operation in operations.values():
-            # The resolver's own form of a validation error never leaves this API.
-            operation["responses"].pop("422", None) if path == "/v1/consents/callback" else None
+    # The resolver's own form of a validation error never leaves this API.
     for name in ("HTTPValidationError", "ValidationError"):
         made["components"]["schemas"].pop(name, None)
     return made
 
 
 def text() -> str:
-    """The document as it is committed."""
+    """Make the document as it is committed."""
     return json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -33,7 +33,7 @@ class Place:
 
     @classmethod
     def of(cls, member: Member, route: str, **filters: str | int | None) -> Place:
-        """``filters`` are the values that decide what is in the list, the limit not among them."""
+        """Bind to ``filters``: the values that decide what is in the list, the limit not among them."""
         parts = [member.partner, route, *(f"{name}={value}" for name, value in sorted(filters.items()))]
         return cls(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[: 2 * _BOND])
 

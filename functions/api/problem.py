@@ -76,7 +76,7 @@ def problem(
 
 
 def answer_to(error: Exception, instance: str, logger: Logger) -> Response[str]:
-    """The response to any exception. What is not foreseen is logged without its message, which might hold content."""
+    """Make the response to any exception. What is not foreseen is logged without its message: that may hold content."""
     error = _refusal(error)
     if isinstance(error, Refusal):
         status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), HTTPStatus.BAD_REQUEST)
@@ -113,13 +113,13 @@ def _refusal(error: Exception) -> Exception:
 
 
 def unsupported_media(instance: str) -> Response[str]:
-    """The response to a body that is not JSON."""
+    """Make the response to a body that is not JSON."""
     detail = "Bodies are JSON. Send Content-Type: application/json."
     return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail, instance)
 
 
 def too_large(limit: int, instance: str) -> Response[str]:
-    """The response to a body above the limit (bytes)."""
+    """Make the response to a body above the limit (bytes)."""
     detail = f"The body is larger than {limit} bytes. Split the request."
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large", detail, instance)
 

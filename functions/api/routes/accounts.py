@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from aws_lambda_powertools.event_handler import Request, Response, Router
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.operations import accounts
 from arche.operations.front_ports import AccountListing
@@ -18,7 +19,7 @@ _BASE = "/v1/customers/<customer>/accounts"
 
 
 def shape(account: AccountListing) -> shapes.Account:
-    """An account as the API shows it; grey before its first run."""
+    """Show an account to a caller; grey before its first run."""
     return shapes.Account(
         account=account.label,
         connection=account.connection,
@@ -37,7 +38,7 @@ def shape(account: AccountListing) -> shapes.Account:
 
 @router.get(_BASE, responses=shapes.answers(shapes.Accounts), summary="List accounts", tags=["accounts"])
 def every(customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Accounts:
-    """A page of a customer's accounts."""
+    """Read a page of a customer's accounts."""
     front, place = desk.front(), Place.of(who, "accounts", customer=customer)
     found, after = accounts.page(
         front.tenancy, front.accounts, who, customer, after=place.position(cursor), limit=limit
@@ -52,6 +53,7 @@ def every(customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, li
     tags=["accounts"],
 )
 def activate(
+    *,
     customer: shapes.CustomerLabel,
     body: shapes.Activate,
     who: Caller,

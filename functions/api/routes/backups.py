@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Request, Response, Router
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.operations import backups_now, jobs
 from functions.api import desk, shapes
@@ -20,6 +21,7 @@ router = Router()
     tags=["backups"],
 )
 def backup_now(
+    *,
     customer: shapes.CustomerLabel,
     body: shapes.BackupNow,
     who: Caller,

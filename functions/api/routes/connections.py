@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from aws_lambda_powertools.event_handler import Request, Response, Router
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.tenancy import ConnectionRecord, Consent
 from arche.model.work import iso
@@ -47,6 +48,7 @@ def _pending(record: ConnectionRecord, asked: Consent, url: str) -> shapes.Pendi
     tags=["connections"],
 )
 def create(
+    *,
     customer: shapes.CustomerLabel,
     body: shapes.NewConnection,
     who: Caller,
@@ -92,6 +94,7 @@ def one(customer: shapes.CustomerLabel, connection: shapes.ConnectionLabel, who:
     tags=["connections"],
 )
 def reconsent(
+    *,
     customer: shapes.CustomerLabel,
     connection: shapes.ConnectionLabel,
     body: shapes.Reconsent,
@@ -99,7 +102,7 @@ def reconsent(
     request: Request,
     key: shapes.IdempotencyKey = None,
 ) -> Response[shapes.PendingConnection]:
-    """A new link for an administrator of the same tenant."""
+    """Give a new link for an administrator of the same tenant."""
     front = desk.front()
 
     def do() -> tuple[int, shapes.PendingConnection, str]:
@@ -118,6 +121,7 @@ def reconsent(
     tags=["connections"],
 )
 def discovery(
+    *,
     customer: shapes.CustomerLabel,
     connection: shapes.ConnectionLabel,
     body: shapes.DiscoverRequest,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Request, Response, Router
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.tenancy import Customer
 from arche.operations import customers
@@ -16,7 +17,7 @@ router = Router()
 
 
 def shape(customer: Customer) -> shapes.Customer:
-    """A customer as the API shows it."""
+    """Show a customer to a caller."""
     return shapes.Customer(
         customer=customer.label,
         alias=customer.alias,
@@ -44,7 +45,7 @@ def create(
 
 @router.get("/v1/customers", responses=shapes.answers(shapes.Customers), summary="List customers", tags=["customers"])
 def every(who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Customers:
-    """A page of the partner's customers."""
+    """Read a page of the partner's customers."""
     place = Place.of(who, "customers")
     found, after = customers.page(desk.front().tenancy, who, after=place.position(cursor), limit=limit)
     return shapes.Customers(customers=[shape(one) for one in found], next=place.cursor(after))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from aws_lambda_powertools.event_handler import Response, Router
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from arche.model.work import iso
@@ -59,6 +60,7 @@ def folders(
 
 @router.get(f"{_BASE}/items", responses=shapes.answers(shapes.Items), summary="A page of a folder", tags=["content"])
 def items(
+    *,
     customer: shapes.CustomerLabel,
     account: shapes.AccountLabel,
     who: Caller,
@@ -87,6 +89,7 @@ def items(
     tags=["content"],
 )
 def one(
+    *,
     customer: shapes.CustomerLabel,
     account: shapes.AccountLabel,
     service: shapes.ServiceName,
@@ -113,6 +116,7 @@ def one(
     tags=["content"],
 )
 def content(
+    *,
     customer: shapes.CustomerLabel,
     account: shapes.AccountLabel,
     service: shapes.ServiceName,
@@ -121,7 +125,7 @@ def content(
     at: At = "",
     part: Ref = "",
 ) -> Response[Any]:
-    """The bytes of one part of an item ("" = the main content), as a file to save."""
+    """Give the bytes of one part of an item ("" = the main content), as a file to save."""
     shelf = _shelf(who, customer, account, at)
     row = shelf.row(service, from_ref(item))
     got = browse.download(shelf, row, part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Router
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.tenancy import Job
 from arche.operations import jobs
@@ -14,7 +14,7 @@ router = Router()
 
 
 def shape(job: Job) -> shapes.Job:
-    """A job as the API shows it."""
+    """Show a job to a caller."""
     return shapes.Job(
         job=job.id,
         kind=job.kind,
@@ -34,7 +34,7 @@ def location(job: Job) -> str:
 
 @router.get("/v1/customers/<customer>/jobs", responses=shapes.answers(shapes.Jobs), summary="List jobs", tags=["jobs"])
 def every(customer: shapes.CustomerLabel, who: Caller, cursor: Cursor = None, limit: Limit = 50) -> shapes.Jobs:
-    """A page of a customer's jobs, newest first."""
+    """Read a page of a customer's jobs, newest first."""
     front, place = desk.front(), Place.of(who, "jobs", customer=customer)
     found, after = jobs.page(front.tenancy, front.work, who, customer, after=place.position(cursor), limit=limit)
     return shapes.Jobs(jobs=[shape(one) for one in found], next=place.cursor(after))

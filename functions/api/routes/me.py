@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Router
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.api import shapes
 from functions.api.gate import Caller

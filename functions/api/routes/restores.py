@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Request, Response, Router
+from aws_lambda_powertools.event_handler import Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.restore import RestoreJob
 from arche.operations import jobs, restores_request
@@ -16,7 +17,7 @@ _BASE = "/v1/customers/<customer>/restores"
 
 
 def shape(job: RestoreJob) -> shapes.Restore:
-    """A restore as the API shows it. Plan and report hold labels, numbers and sentences, no content."""
+    """Show a restore to a caller. Plan and report hold labels, numbers and sentences, no content."""
     return shapes.Restore(
         job=job.id,
         state=job.state,
@@ -42,6 +43,7 @@ def _location(job: RestoreJob) -> str:
     tags=["restores"],
 )
 def plan(
+    *,
     customer: shapes.CustomerLabel,
     body: shapes.NewRestore,
     who: Caller,
@@ -85,6 +87,7 @@ def one(customer: shapes.CustomerLabel, job: shapes.JobId, who: Caller) -> shape
     tags=["restores"],
 )
 def start(
+    *,
     customer: shapes.CustomerLabel,
     job: shapes.JobId,
     who: Caller,

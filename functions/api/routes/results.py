@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Router
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.operations import restore_results
 from functions.api import desk, shapes
@@ -22,7 +22,7 @@ router = Router()
 def every(
     customer: shapes.CustomerLabel, job: shapes.JobId, who: Caller, cursor: Cursor = None, limit: Limit = 200
 ) -> shapes.Results:
-    """A page of results, by the provider's ids; no names."""
+    """Read a page of results, by the provider's ids; no names."""
     place = Place.of(who, "results", customer=customer, job=job)
     found, after = restore_results.page(
         desk.content(), who, customer, job, after=place.position(cursor), limit=limit, now=desk.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Router
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.work import RunRecord
 from arche.operations import points
@@ -14,7 +14,7 @@ router = Router()
 
 
 def shape(record: RunRecord) -> shapes.Snapshot:
-    """A restore point as the API shows it."""
+    """Show a restore point to a caller."""
     return shapes.Snapshot(
         snapshot=record.seq,
         taken=record.ended,
@@ -37,13 +37,14 @@ def shape(record: RunRecord) -> shapes.Snapshot:
     tags=["snapshots"],
 )
 def every(
+    *,
     customer: shapes.CustomerLabel,
     account: shapes.AccountLabel,
     who: Caller,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> shapes.Snapshots:
-    """A page of restore points, newest first; it may be short, or empty, while there is a next one."""
+    """Read a page of restore points, newest first; it may be short, or empty, while there is a next one."""
     front, place = desk.front(), Place.of(who, "snapshots", customer=customer, account=account)
     found, after = points.page(
         front.tenancy, front.accounts, who, customer, account, after=place.position(cursor), limit=limit

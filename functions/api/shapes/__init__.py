@@ -1,4 +1,4 @@
-"""What goes in and out of the API. Nothing free-form goes in: unknown fields are refused, texts and lists are bounded."""
+"""What goes in and out of the API. Nothing free-form goes in: unknown fields are refused, texts and lists bounded."""
 
 from functions.api.shapes.accounts import (
     Account,

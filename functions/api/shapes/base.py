@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.problem import Problem
 
-LINE: Final = r"^[^\p{Cc}\p{Cs}\u2028\u2029\u202A-\u202E\u2066-\u2069]*$"
+LINE: Final = r"^[^\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]*$"
 
 CustomerLabel = Annotated[str, Path(pattern=r"^K-\d{4,8}$", max_length=10)]
 ConnectionLabel = Annotated[str, Path(pattern=r"^C-\d{2,6}$", max_length=8)]
@@ -52,7 +52,7 @@ class Unauthorized(BaseModel):
 
 
 def answers(model: type[BaseModel], status: int = 200, description: str = "Done") -> dict[int, Any]:
-    """The ``responses`` of an operation: one success with its model, and the errors that all share."""
+    """Give the ``responses`` of an operation: one success with its model, and the errors that all share."""
     errors = {code: _problem("See `code` and `detail`") for code in ERROR_STATUSES}
     return {
         status: {"description": description, "content": {"application/json": {"model": model}}},

@@ -19,7 +19,7 @@ class Part(Shape):
 
 
 class Entry(Shape):
-    """One item or folder. ``id`` is for addresses; it is the provider's own id wherever that is made of plain characters."""
+    """One item or folder. ``id`` is for addresses, and the provider's own id where that has plain characters only."""
 
     id: str
     service: str = Field(max_length=20)

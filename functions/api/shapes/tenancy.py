@@ -26,7 +26,7 @@ class NewCustomer(Shape):
 
     @model_validator(mode="after")
     def one_of_both(self) -> NewCustomer:
-        """An alias or a name must be there."""
+        """Want an alias or a name."""
         if not (self.alias.strip() or self.name.strip()):
             raise ValueError("alias or name")
         return self
@@ -84,7 +84,7 @@ class Connection(Shape):
 
 
 class PendingConnection(Connection):
-    """A connection whose consent is awaited. Open ``consent_url`` as an administrator of the tenant, once, within an hour."""
+    """A connection whose consent is awaited: an administrator of the tenant opens ``consent_url`` within an hour."""
 
     consent_url: str = Field(max_length=2000)
     expires: Moment
@@ -97,6 +97,6 @@ class Connections(Shape):
 
 
 class DiscoverRequest(Shape):
-    """``confirm_leaving``: at most so many accounts may be marked as left, if the brake stopped the discovery before."""
+    """``confirm_leaving``: at most so many accounts may be marked as left, after a discovery that the brake stopped."""
 
     confirm_leaving: int = Field(default=0, ge=0, le=1_000_000)

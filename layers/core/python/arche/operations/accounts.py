@@ -29,13 +29,13 @@ class Activation:
 def page(
     tenancy: TenancyBook, accounts: AccountBook, member: Member, customer: str, *, after: str, limit: int
 ) -> tuple[Sequence[AccountListing], str]:
-    """A page of a customer's accounts and the position after it. Raises NotAllowed, NotFound."""
+    """Read a page of a customer's accounts and the position after it. Raises NotAllowed, NotFound."""
     customer_of(tenancy, member, customer, "read")
     return accounts.accounts(customer, after, limit)
 
 
 def one(accounts: AccountBook, customer: str, label: str) -> AccountListing:
-    """An account of a customer that the caller may see. Raises NotFound."""
+    """Give an account of a customer that the caller may see. Raises NotFound."""
     account = accounts.account(customer, label)
     if account is None:
         raise NotFound

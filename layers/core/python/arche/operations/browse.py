@@ -44,13 +44,13 @@ class Shelf:
     vaults: Vaults
 
     def folders(self, service: str) -> list[Row]:
-        """The folder tree as a flat list; each row names its parent. At most ``FOLDERS``."""
+        """Give the folder tree as a flat list; each row names its parent. At most ``FOLDERS``."""
         self._require(service)
         with _readable():
             return list(islice(self.view.folders(service), FOLDERS))
 
     def page(self, service: str, folder: str, after: str, limit: int) -> Page[Row]:
-        """A page of a folder's items, newest first. Raises NotFound for an unknown folder."""
+        """Read a page of a folder's items, newest first. Raises NotFound for an unknown folder."""
         self._require(service)
         with _readable():
             if folder and self.view.row(service, folder) is None:
@@ -74,7 +74,7 @@ class Shelf:
         raise NotFound
 
     def read(self, part: PartRef) -> Iterator[bytes]:
-        """The bytes of a part; the digest is verified at the end."""
+        """Give the bytes of a part; the digest is verified at the end."""
         return self.view.read(part)
 
     def _require(self, service: str) -> None:
@@ -117,15 +117,15 @@ def shelf(ports: ContentPorts, member: Member, customer: str, account: str, *, a
     customer_of(ports.tenancy, member, customer, "content")
     listing = accounts_of.one(ports.accounts, customer, account)
     seq = points.seq_at(ports.accounts, customer, account, at)
-    vaults = ports.open(lease(ports, member, customer, listing.connection, account, now))
+    vaults = ports.open(lease(ports, member, customer, listing.connection, account=account, now=now))
     with _readable():
         vault = vaults.vault(account)
         manifest = _manifest(vault, seq)
         return Shelf(customer, account, manifest, vault.view(manifest), vaults)
 
 
-def lease(ports: ContentPorts, member: Member, customer: str, connection: str, account: str, now: datetime) -> Lease:
-    """The member's browse lease for this account in this quarter of an hour, written if it is the first look."""
+def lease(ports: ContentPorts, member: Member, customer: str, connection: str, *, account: str, now: datetime) -> Lease:
+    """Give the member's browse lease for this account in this quarter of an hour, written if it is the first look."""
     window = int(now.timestamp() // WINDOW.total_seconds())
     mark = hashlib.sha256(f"{member.sub}/{customer}/{account}/{window}".encode()).hexdigest()[:24]
     held = Lease(

@@ -29,7 +29,7 @@ def create(
 def reconsent(
     front: Front, member: Member, customer: str, label: str, *, app: App, language: str, now: datetime
 ) -> tuple[ConnectionRecord, Consent, str]:
-    """A consent anew (same tenant only), or the consent of the restore app.
+    """Give a consent anew (same tenant only), or the consent of the restore app.
 
     Raises NotAllowed, NotFound, and Conflict if the restore app is asked for before the tenant is bound.
     """
@@ -50,7 +50,7 @@ def every(tenancy: TenancyBook, member: Member, customer: str) -> Sequence[Conne
 
 
 def one(tenancy: TenancyBook, customer: str, label: str) -> ConnectionRecord:
-    """A connection of a customer that the caller may see. Raises NotFound."""
+    """Give a connection of a customer that the caller may see. Raises NotFound."""
     connection = tenancy.connection(customer, label)
     if connection is None:
         raise NotFound

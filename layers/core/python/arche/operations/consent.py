@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from arche.model.tenancy import App, ConnectionRecord, Consent, Member
+from arche.model.tenancy import App, Binding, ConnectionRecord, Consent, Member
 from arche.model.work import iso
 from arche.operations import discover
 from arche.operations.front_ports import Front, SignInRefused
@@ -34,6 +34,15 @@ Ending = Literal[
     "sign_in_failed",
     "try_again",
 ]
+
+
+_ENDINGS: Final[Mapping[str, Ending]] = {
+    "not_admin": "not_admin",
+    "personal": "not_admin",
+    "guest": "guest",
+    "tenant_mismatch": "other_tenant",
+    "unreachable": "try_again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +120,20 @@ def _finish(front: Front, signed_in: Consent, query: Mapping[str, str], now: dat
     try:
         binding = front.signs.prove(signed_in, code)
     except SignInRefused as refused:
-        endings: dict[str, Ending] = {"not_admin": "not_admin", "guest": "guest", "unreachable": "try_again"}
-        return Step(signed_in.language, ending=endings.get(refused.reason, "sign_in_failed"))
+        return Step(signed_in.language, ending=_ENDINGS.get(refused.reason, "sign_in_failed"))
+    return Step(signed_in.language, ending=_bind(front, signed_in, binding, now))
+
+
+def _bind(front: Front, signed_in: Consent, binding: Binding, now: datetime) -> Ending:
     outcome = front.tenancy.bind(signed_in, binding, iso(now))
     if outcome == "claimed":
-        return Step(signed_in.language, ending="not_available")
+        return "not_available"
     if outcome == "mismatch":
-        return Step(signed_in.language, ending="other_tenant")
+        return "other_tenant"
     if signed_in.app == "restore":
-        return Step(signed_in.language, ending="restore_ready")
+        return "restore_ready"
     discover.start(front, signed_in.customer, signed_in.connection, job=f"discover-{signed_in.id[:24]}", now=now)
-    return Step(signed_in.language, ending="connected")
+    return "connected"
 
 
 def _digest(state: str) -> str:

@@ -34,7 +34,7 @@ def create(tenancy: TenancyBook, member: Member, *, name: str, alias: str, now: 
 
 
 def page(tenancy: TenancyBook, member: Member, *, after: str, limit: int) -> tuple[Sequence[Customer], str]:
-    """A page of the partner's customers and the position after it. Raises NotAllowed."""
+    """Read a page of the partner's customers and the position after it. Raises NotAllowed."""
     require(member, "list")
     return tenancy.customers(member.partner, after, limit)
 
@@ -49,5 +49,5 @@ def edit(tenancy: TenancyBook, member: Member, seen: Customer, *, name: str, ali
 
 
 def one(tenancy: TenancyBook, member: Member, label: str) -> Customer:
-    """The partner's customer. Raises NotAllowed, NotFound."""
+    """Give the partner's customer. Raises NotAllowed, NotFound."""
     return customer_of(tenancy, member, label, "list")

@@ -7,7 +7,7 @@ leave. A listing by which more than 10 % and more than five accounts would leave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -24,7 +24,7 @@ LEASE_LIFE: Final = timedelta(minutes=30)
 FREE_LEAVERS: Final = 5
 SHARE_OF_LEAVERS: Final = 0.10
 
-State = Literal["done", "needs_confirmation", "failed", "later"]
+State = Literal["done", "needs_confirmation", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def start(front: Front, customer: str, connection: str, *, job: str, now: dateti
     front.work.open_run(
         Run(id=job, kind="discover", started=iso(now), customer=customer, job=job, state="open", leases=1)
     )
-    front.work.open_lease(lease_of(job, customer, connection, now))
+    front.work.open_lease(lease_of(job, customer, connection, now, job=job))
     front.work.add_job(made)
     front.machines.discover(
         {"run": job, "lease": job, "customer": customer, "connection": connection, "job": job, "confirm": confirm}
@@ -75,13 +75,40 @@ def start(front: Front, customer: str, connection: str, *, job: str, now: dateti
     return front.work.job(customer, job) or made
 
 
-def lease_of(run: str, customer: str, connection: str, now: datetime) -> Lease:
-    """The lease of a discovery: one connection, no account, no vault."""
-    expires = int((now + LEASE_LIFE).timestamp())
+def lease_of(run: str, customer: str, connection: str, now: datetime, *, job: str = "") -> Lease:
+    """Give the lease of a discovery: one connection, no account, no vault."""
     tasks: dict[str, Task] = {}
     return Lease(
-        id=run, run=run, customer=customer, connection=connection, purpose="discover", expires=expires, tasks=tasks
+        id=run,
+        run=run,
+        customer=customer,
+        connection=connection,
+        purpose="discover",
+        expires=int((now + LEASE_LIFE).timestamp()),
+        tasks=tasks,
+        job=job,
     )
+
+
+def daily(ports: DiscoverPorts, *, now: Callable[[], datetime], deadline: Callable[[], bool]) -> dict[str, int]:
+    """Discover all live connections, those that wait longest first, until ``deadline`` says that time is short.
+
+    Answers how many ended in which state; ``waiting`` ones are the first of the next day. One connection's trouble
+    never stops the others.
+    """
+    ended = {"done": 0, "needs_confirmation": 0, "failed": 0, "waiting": 0}
+    for record in due(ports.tenancy):
+        if deadline():
+            ended["waiting"] += 1
+            continue
+        began = now()
+        run_id = f"daily-{record.customer}-{record.label}-{began:%Y%m%d%H%M%S}".lower()
+        ports.work.open_run(
+            Run(id=run_id, kind="discover", started=iso(began), customer=record.customer, state="open", leases=1)
+        )
+        ports.work.open_lease(lease_of(run_id, record.customer, record.label, began))
+        ended[run(ports, record.customer, record.label, run_id, confirm=0, now=began).state] += 1
+    return ended
 
 
 def run(ports: DiscoverPorts, customer: str, connection: str, lease: str, *, confirm: int, now: datetime) -> Discovery:
@@ -94,7 +121,8 @@ def run(ports: DiscoverPorts, customer: str, connection: str, lease: str, *, con
     ports.tenancy.record_discovery(
         customer, connection, state=found.state, at=iso(now), leaving=found.leaving, message=found.message
     )
-    ports.work.set_job(customer, held.job or lease, found.state, found.message)
+    if held.job:
+        ports.work.set_job(customer, held.job, found.state, found.message)
     ports.work.close_lease(customer, lease)
     return found
 
@@ -104,14 +132,14 @@ def _carry_out(ports: DiscoverPorts, record: ConnectionRecord, lease: Lease, con
         # All of it before anything is written: half a listing must not decide who has left.
         listed = {account.id: account for account in ports.accounts_of(lease, record.platform)}
     except ProviderError as error:
-        return Discovery("later" if isinstance(error, Throttled) else "failed", message=_advice(error))
+        return Discovery("failed", message=_advice(error))
     known = {row.provider_id: row for row in ports.accounts.of_connection(record.customer, record.label)}
     leavers = [row for row in known.values() if not row.left and not _is_there(listed.get(row.provider_id))]
     present = sum(1 for row in known.values() if not row.left)
     if (_brake(len(leavers), present) or not listed) and len(leavers) > confirm:
         message = (
-            f"{len(leavers)} of {present} accounts would leave. Nothing was changed. If that is right, start the discovery "
-            f"again with confirm_leaving = {len(leavers)}."
+            f"{len(leavers)} of {present} accounts would leave. Nothing was changed. If that is right, start the "
+            f"discovery again with confirm_leaving = {len(leavers)}."
         )
         return Discovery("needs_confirmation", present=present, leaving=len(leavers), message=message)
     joined, returned = _write(ports, record, listed.values(), known)
@@ -179,6 +207,6 @@ def _advice(error: ProviderError) -> str:
 
 
 def due(tenancy: TenancyBook) -> Iterator[ConnectionRecord]:
-    """Connections for the daily discovery, those waiting longest first."""
+    """Give connections for the daily discovery, those waiting longest first."""
     live = [record for record in tenancy.live() if record.state == "live"]
     yield from sorted(live, key=lambda record: (record.discovered, record.customer, record.label))

@@ -28,11 +28,11 @@ class TenancyBook(Protocol):
         ...
 
     def customers(self, partner: str, after: str, limit: int) -> tuple[Sequence[Customer], str]:
-        """A page of a partner's customers and the position after it ("" = last page)."""
+        """Read a page of a partner's customers and the position after it ("" = last page)."""
         ...
 
     def customer(self, partner: str, label: str) -> Customer | None:
-        """A partner's customer; None for unknown ones and for another partner's, by the same read."""
+        """Give a partner's customer; None for unknown ones and for another partner's, by the same read."""
         ...
 
     def add_customer(self, customer: Customer) -> bool:
@@ -86,7 +86,7 @@ class AccountBook(Protocol):
     """Accounts of all customers (index and directory), heads and run records."""
 
     def accounts(self, customer: str, after: str, limit: int) -> tuple[Sequence[AccountListing], str]:
-        """A page of accounts and the position after it."""
+        """Read a page of accounts and the position after it."""
         ...
 
     def account(self, customer: str, label: str) -> AccountListing | None:
@@ -106,7 +106,7 @@ class AccountBook(Protocol):
         ...
 
     def head(self, customer: str, account: str) -> Head | None:
-        """Cached head, or None."""
+        """Give cached head, or None."""
         ...
 
     def run_records(
@@ -120,7 +120,7 @@ class WorkBook(Protocol):
     """Jobs, runs, leases and idempotency keys."""
 
     def jobs(self, customer: str, after: str, limit: int) -> tuple[Sequence[Job], str]:
-        """A page of jobs, newest first."""
+        """Read a page of jobs, newest first."""
         ...
 
     def job(self, customer: str, job: str) -> Job | None:
@@ -168,7 +168,7 @@ class WorkBook(Protocol):
         ...
 
     def claim_key(self, partner: str, key: str, fingerprint: str, now: int) -> Answer | Literal["new", "busy", "other"]:
-        """Claim an idempotency key: ``new`` (do it), ``busy`` (being done), ``other`` (other request), or the answer."""
+        """Claim an idempotency key: ``new`` (do it), ``busy`` (at work), ``other`` (other request), or the answer."""
         ...
 
     def store_answer(self, partner: str, key: str, answer: Answer) -> None:
@@ -213,7 +213,7 @@ class SignIns(Protocol):
 
 
 class SignInRefused(Exception):  # noqa: N818 - an answer, not a fault
-    """The sign-in proves nothing. ``reason``: not_admin, guest, bad_token, unreachable or refused."""
+    """The sign-in proves nothing. ``reason`` is the room's code (not_admin, guest, personal ...) or unreachable."""
 
     def __init__(self, reason: str) -> None:
         """Keep the stable reason."""
@@ -236,13 +236,13 @@ class Exports(Protocol):
     """The exports bucket, with rights narrowed to one customer."""
 
     def offer(self, key: str, chunks: Iterator[bytes], *, media: str, disposition: str) -> str:
-        """Store the stream under ``key`` (below ``{customer}/``) and return a presigned address, good for 15 minutes."""
+        """Store the stream under ``key`` (below ``{customer}/``); return a presigned address, good for 15 minutes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Vaults:
-    """What a browse lease opens: vaults by account label, the exports bucket, the customer's part of the work bucket."""
+    """What a browse lease opens: vaults by account label, exports, the customer's part of the work bucket."""
 
     vault: Callable[[str], AccountVault]
     exports: Exports

@@ -13,7 +13,7 @@ from arche.operations.refusals import NotFound
 
 
 def draw(member: Member, kind: str, key: str | None) -> str:
-    """A job's id. With an idempotency key it is always the same, so that a repeat after a crash starts nothing twice."""
+    """Give a job's id, always the same for an idempotency key: a repeat after a crash starts nothing twice."""
     if key is None:
         return f"{kind}-{secrets.token_hex(12)}"
     # The member is part of it: two members that choose the same key mean two things.
@@ -23,7 +23,7 @@ def draw(member: Member, kind: str, key: str | None) -> str:
 def page(
     tenancy: TenancyBook, work: WorkBook, member: Member, customer: str, *, after: str, limit: int
 ) -> tuple[Sequence[Job], str]:
-    """A page of a customer's jobs, newest first. Raises NotAllowed, NotFound."""
+    """Read a page of a customer's jobs, newest first. Raises NotAllowed, NotFound."""
     customer_of(tenancy, member, customer, "read")
     return work.jobs(customer, after, limit)
 

@@ -18,7 +18,7 @@ _NEEDS: Mapping[Right, str] = {
 
 
 def member_of(tenancy: TenancyBook, claims: Mapping[str, str]) -> Member:
-    """The member behind verified claims. Raises NotAllowed if the log-in belongs to no partner."""
+    """Give the member behind verified claims. Raises NotAllowed if the log-in belongs to no partner."""
     member = tenancy.member(claims["sub"]) if claims.get("sub") else None
     if member is None:
         raise NotAllowed(
@@ -37,7 +37,7 @@ def require(member: Member, right: Right) -> None:
 
 
 def customer_of(tenancy: TenancyBook, member: Member, label: str, right: Right) -> Customer:
-    """The member's own customer. The right is asked first, so that a refusal tells nothing of the customer.
+    """Give the member's own customer. The right is asked first, so that a refusal tells nothing of the customer.
 
     Raises NotAllowed, and NotFound for an unknown label and for another partner's alike.
     """

@@ -21,7 +21,7 @@ _STEP: Final = 100
 def page(
     tenancy: TenancyBook, accounts: AccountBook, member: Member, customer: str, account: str, *, after: str, limit: int
 ) -> tuple[Sequence[RunRecord], str]:
-    """A page of an account's restore points, newest first. Runs that found nothing new are not points of their own.
+    """Read a page of an account's restore points, newest first. Runs that found nothing new are no points.
 
     A page may be shorter than ``limit``, even empty, while there is a next one. Raises NotAllowed, NotFound.
     """
@@ -32,7 +32,7 @@ def page(
 
 
 def seq_at(accounts: AccountBook, customer: str, account: str, at: str) -> int:
-    """The restore point that ``at`` means: a number, an instant (ISO 8601), or "" for the newest, which is 0.
+    """Give the restore point that ``at`` means: a number, an instant (ISO 8601), or "" for the newest, which is 0.
 
     Raises Invalid for anything else, and when nothing was backed up by then.
     """

@@ -17,12 +17,13 @@ from arche.operations.refusals import Invalid, NotFound
 def page(
     ports: ContentPorts, member: Member, customer: str, job: str, *, after: str, limit: int, now: datetime
 ) -> tuple[Sequence[Result], str]:
-    """A page of results and the position after it. Raises NotAllowed, NotFound, Invalid for a damaged position."""
+    """Read a page of results and the position after it. Raises NotAllowed, NotFound, Invalid for a damaged position."""
     customer_of(ports.tenancy, member, customer, "read")
     restore = ports.work.restore(customer, job)
     if restore is None:
         raise NotFound
-    work = ports.open(lease(ports, member, customer, restore.connection, restore.request.target, now)).work
+    held = lease(ports, member, customer, restore.connection, account=restore.request.target, now=now)
+    work = ports.open(held).work
     key, line = _position(after)
     prefix = f"{customer}/{job}/results/"
     found: list[Result] = []

@@ -103,7 +103,7 @@ def one(tenancy: TenancyBook, work: WorkBook, member: Member, customer: str, job
 
 
 def wish(**fields: object) -> RestoreRequest:
-    """A restore request from a caller's fields. Raises Invalid with the reason."""
+    """Give a restore request from a caller's fields. Raises Invalid with the reason."""
     try:
         return RestoreRequest.from_dict(fields)
     except RequestRefused as refused:
