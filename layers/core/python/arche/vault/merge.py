@@ -1,0 +1,66 @@
+"""Merging runs. Keeps every version; only says the same in fewer runs. See docs/format.md, "Runs"."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import msgspec
+
+from arche.vault.entries import Seen, merged
+from arche.vault.runs import Run, newest
+from arche.vault.segments import RunRecord, RunWriter
+
+_BASE = 512 << 10
+_FANOUT = 8
+_LEVELS = 12
+MERGE_LIMIT = 256 << 20  # raw bytes that a writer's own commit merges at most; more is left to compaction
+
+
+def plan(runs: Sequence[RunRecord], fresh: int) -> tuple[int, int]:
+    """Which runs to merge with ``fresh`` raw bytes of new ones: index of the oldest to take, and the new level."""
+    for level in range(_LEVELS):
+        first = next((i for i, run in enumerate(runs) if run.level <= level), len(runs))
+        total = fresh + sum(run.raw for run in runs[first:])
+        if total > MERGE_LIMIT:
+            break
+        if total <= _BASE * _FANOUT**level:
+            return first, level
+    ceiling = runs[-1].level if runs else _LEVELS
+    needed = next(level for level in range(_LEVELS + 1) if fresh <= _BASE * _FANOUT**level)
+    return len(runs), min(needed, ceiling)
+
+
+def merge(runs: Sequence[Run], out: RunWriter, *, bottom: bool) -> None:
+    """Write ``runs`` (oldest first, all seqs known) as one. ``bottom``: no older run exists besides."""
+    _entries([run.scan(b"", rank, history=True) for rank, run in enumerate(runs)], out, bottom=bottom)
+    last = b""
+    for record in heapq.merge(*(run.records("ids") for run in runs)):
+        if record != last:
+            out.record("ids", record)
+        last = record
+    for section in ("packs", "blobs"):
+        for record in newest(runs, section):
+            if not (bottom and _is_removal(section, record)):
+                out.record(section, record)
+
+
+def _entries(streams: list[Iterator[Seen]], out: RunWriter, *, bottom: bool) -> None:
+    for _key, events in groupby(merged(streams), lambda seen: (seen.key, seen.id)):
+        successor = 0
+        for key, _id, _seq, _rank, entry in events:
+            if entry.seq == successor:
+                continue  # the newer run has said it again
+            if bottom and entry.kind == "":
+                successor = entry.seq
+                continue
+            ended = entry
+            if successor and (entry.until == 0 or entry.until > successor):
+                ended = msgspec.structs.replace(entry, until=successor)
+            out.entry(key, ended)
+            successor = entry.seq
+
+
+def _is_removal(section: str, record: bytes) -> bool:
+    return record[41:45] == bytes(4) if section == "packs" else record[16:] == bytes(8)

@@ -1,0 +1,144 @@
+"""Find base64 bodies in a mail that decode and encode again to the same bytes. See docs/format.md, "splitting".
+
+Nothing here parses MIME: whatever a mail looks like, a body is taken out only when its re-join is proven, and
+all the rest stays as it is. So a malformed mail costs bytes, never content.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pybase64
+
+LONGEST = 40 << 20  # a longer mail is cut as a file
+_SHORTEST = 1024
+_WORDS = (b"base64", b"BASE64", b"Base64")
+_FIELD = b"content-transfer-encoding:"
+_HEADER_REACH = 64 << 10
+_LINE_REACH = 120
+_NARROWEST = 4
+LINE_ENDS = (b"", b"\n", b"\r\n")
+
+
+class Body(NamedTuple):
+    """A base64 body: its decoded bytes, characters per line (0 = one line), 1 for LF or 2 for CRLF (0 = none)."""
+
+    data: bytes
+    width: int
+    line_end: int
+
+
+class Piece(NamedTuple):
+    """What comes next in a mail: ``raw[start:end]``, taken as it is (``body`` None) or decoded."""
+
+    start: int
+    end: int
+    body: Body | None
+
+
+def split(raw: bytes) -> Iterator[Piece]:
+    """Pieces of a mail in order, covering all of it. One decoded body is in memory at a time."""
+    done = 0
+    for word_end in _declared(raw):
+        if word_end < done:
+            continue
+        start = _body_start(raw, word_end)
+        if start < 0:
+            continue
+        stop = raw.find(b"\n--", start - 1)
+        text = raw[start : len(raw) if stop < 0 else max(stop, start)].rstrip(b" \t\r\n")
+        body = _proven(text)
+        if body is None:
+            continue
+        if start > done:
+            yield Piece(done, start, None)
+        done = start + len(text)
+        yield Piece(start, done, body)
+    if done < len(raw):
+        yield Piece(done, len(raw), None)
+
+
+def join(chunks: Iterable[bytes], width: int, line_end: int) -> Iterator[bytes]:
+    """Encode the content of ``chunks`` as ``Body`` says. Streams; holds less than one chunk and a few lines."""
+    end = LINE_ENDS[line_end]
+    unit = 3 * width if width else 3  # this many bytes fill four lines exactly
+    rest = b""
+    first = True
+    for chunk in chunks:
+        data = rest + chunk if rest else chunk
+        whole = len(data) - len(data) % unit
+        rest = data[whole:]
+        if whole:
+            yield _lines(data[:whole], width, end, first=first)
+            first = False
+    if rest:
+        yield _lines(rest, width, end, first=first)
+
+
+def joined_length(size: int, width: int, line_end: int) -> int:
+    """Length of the base64 form of ``size`` bytes."""
+    characters = 4 * -(-size // 3)
+    lines = (characters - 1) // width if width and characters else 0
+    return characters + lines * line_end
+
+
+def _lines(data: bytes, width: int, end: bytes, *, first: bool) -> bytes:
+    text = pybase64.b64encode(data)
+    if not width:
+        return text
+    lines = end.join([text[i : i + width] for i in range(0, len(text), width)])
+    return lines if first else end + lines
+
+
+def _declared(raw: bytes) -> Iterator[int]:
+    """Ends of the word in each ``Content-Transfer-Encoding: base64`` line, ascending."""
+    ahead = {word: raw.find(word) for word in _WORDS}
+    while True:
+        found = {at: word for word, at in ahead.items() if at >= 0}
+        if not found:
+            return
+        at = min(found)
+        word = found[at]
+        line = raw.rfind(b"\n", max(0, at - _LINE_REACH), at) + 1
+        field = raw[line:at].lower() if line or at <= _LINE_REACH else b""
+        if field.startswith(_FIELD) and not field[len(_FIELD) :].strip(b' \t"'):
+            yield at + len(word)
+        ahead[word] = raw.find(word, at + len(word))
+
+
+def _body_start(raw: bytes, after: int) -> int:
+    """Where the body begins: after the next empty line; -1 if there is none near."""
+    reach = min(len(raw), after + _HEADER_REACH)
+    dos = raw.find(b"\n\r\n", after, reach)
+    unix = raw.find(b"\n\n", after, reach if dos < 0 else dos + 1)
+    if unix >= 0:
+        return unix + 2
+    return dos + 3 if dos >= 0 else -1
+
+
+def _proven(text: bytes) -> Body | None:
+    """The decoded body if encoding it again gives ``text``, else None."""
+    if len(text) < _SHORTEST:
+        return None
+    cut = text.find(b"\n")
+    width, line_end, plain = 0, 0, text
+    if cut >= 0:
+        line_end = 2 if text[cut - 1 : cut] == b"\r" else 1
+        width = cut - line_end + 1
+        if width < _NARROWEST:
+            return None
+        plain = text.translate(None, b"\r\n")
+        lines = (len(plain) - 1) // width
+        end = LINE_ENDS[line_end]
+        step = width + line_end
+        if len(text) != len(plain) + lines * line_end:
+            return None
+        if any(text[width + i :: step] != end[i : i + 1] * lines for i in range(line_end)):
+            return None
+    try:
+        data = pybase64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return Body(data, width, line_end) if pybase64.b64encode(data) == plain else None
