@@ -31,7 +31,7 @@ MAIN = (
 CONTENT_ROUTES = tuple(
     f"/v1/customers/{{customer}}/accounts/{{account}}/{rest}"
     for rest in ("folders", "items", "items/{service}/{item}", "items/{service}/{item}/content")
-)
+) + ("/v1/customers/{customer}/restores/{job}/results",)
 
 
 class Door(Construct):
@@ -105,7 +105,7 @@ class Api(Construct):
     ) -> None:
         super().__init__(scope, name)
         every = (data.tenancy_table, data.directory_table, data.index_table, data.work_table)
-        self.main = lambdas.make(self, "api.main", settings=MAIN, seconds=29, memory=512)
+        self.main = lambdas.make(self, "api.main", settings=(*MAIN, "discover_function"), seconds=29, memory=512)
         rights.tables(self.main, (*rights.READ, *rights.WRITE), *every)
         rights.allow(self.main, ["states:StartExecution"], [machine.state_machine_arn for machine in machines])
         rights.invoke(self.main, access.token, discover)
@@ -113,7 +113,7 @@ class Api(Construct):
         self.content = lambdas.make(
             self,
             "api.content",
-            settings=(*MAIN, "grant_function", "vault_bucket", "keys_bucket", "exports_bucket", "vault_key"),
+            settings=(*MAIN, "grant_function", "vault_bucket", "keys_bucket", "work_bucket", "exports_bucket", "vault_key"),
             seconds=29,
             memory=1024,
         )
