@@ -50,8 +50,14 @@ class Dispatch:
             if not call.status:
                 await PlainTextResponse("the simulator crashed", 500)(scope, meter.receive, meter.send)
         finally:
+            self._finish(meter)
+
+    def _finish(self, meter: _Meter) -> None:
+        """Commit and log, once: before a connection is cut, so that whoever notices finds the call in the log."""
+        if not meter.finished:
+            meter.finished = True
             self._simulation.state.commit()
-            self._simulation.calls.add(call)
+            self._simulation.calls.add(meter.call)
 
     async def _serve(
         self, call: Call, headers: Mapping[str, str], scope: Scope, meter: _Meter, transport: asyncio.Transport
@@ -66,6 +72,7 @@ class Dispatch:
         faults = self._simulation.faults
         lost = faults.strike("connection_reset", call)
         if lost and lost.parameters["when"] == "before":
+            self._finish(meter)
             await weather.reset(transport)
             raise _ConnectionGoneError
         response = await weather.instead(self._simulation, platform, call)
@@ -75,6 +82,7 @@ class Dispatch:
             return
         if lost:
             await platform.app(scope, meter.receive, meter.swallow)
+            self._finish(meter)
             await weather.reset(transport)
             raise _ConnectionGoneError
         if faults.strike("answer_lost_504", call):
@@ -94,6 +102,7 @@ class Dispatch:
                 await meter.send(message)
                 return
             await meter.send({"type": "http.response.body", "body": body[:left], "more_body": True})
+            self._finish(meter)
             transport.close()
             for _ in range(10):
                 await asyncio.sleep(0)
@@ -111,6 +120,7 @@ class _Meter:
 
     def __init__(self, call: Call, receive: Receive, send: Send, now: float) -> None:
         self.call = call
+        self.finished = False
         self._receive = receive
         self._send = send
         self._date = email.utils.formatdate(now, usegmt=True).encode()

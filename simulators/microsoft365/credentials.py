@@ -134,7 +134,8 @@ class Credentials:
             raise refused(700027, "Client assertion failed signature validation. [Reason - The key was not found.]")
         for certificate in self._apps.certificates(app.id):
             names = _names(certificate)
-            if all(header[name] == value for name, value in names.items() if name in header and name != "x5c"):
+            # msal leaves the padding of base64 in place.
+            if all(str(header[name]).rstrip("=") == value for name, value in names.items() if name in header):
                 chain = header.get("x5c")
                 if chain is None or (isinstance(chain, list) and chain and _loads(chain[0]) == certificate):
                     return certificate
