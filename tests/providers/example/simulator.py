@@ -1,4 +1,4 @@
-"""The vendor "Pinboard" on the wire, made up for this page: notes in boards, a feed of changes, and a door that is strict."""
+"""The vendor "Pinboard" on the wire, made up: notes in boards, a feed of changes, and a strict door."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pinboard:
     def _shown(self, key: str) -> dict:
         return {name: value for name, value in self.notes[key].items() if name != "content"}
 
-    def handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx.Request) -> httpx.Response:  # noqa: C901, PLR0911 -- a whole server on a page
         """Answer one request, or the next piece of weather instead."""
         if self.weather:
             event = self.weather.pop(0)

@@ -26,9 +26,9 @@ class PinboardWorld:
                 f"n{number}", "note", "b1" if number % 2 else "b2", f"Zettel {number}", b"Inhalt %d " % number * 50
             )
 
-    def open(self, token: str = "good") -> Service:
+    def open(self, token: str = "") -> Service:
         session = self.platform.session(
-            "t1", lambda: token, record=self.calls.append, transport=httpx.MockTransport(self.board.handle)
+            "t1", lambda: token or "good", record=self.calls.append, transport=httpx.MockTransport(self.board.handle)
         )
         return self.platform.service("notes", session)
 

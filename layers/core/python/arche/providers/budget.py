@@ -176,9 +176,10 @@ class Budgeted(httpx.BaseTransport):
                 seconds = retry_after(response.headers, now())
                 for key in spends if seconds is not None else ():
                     self._purse(key).fence(seconds or 0.0)
-            stream = response.stream
-            assert isinstance(stream, httpx.SyncByteStream)
-            response.stream = _Held(stream, held.pop_all())
+            if not response.is_closed:
+                stream = response.stream
+                assert isinstance(stream, httpx.SyncByteStream)
+                response.stream = _Held(stream, held.pop_all())
         return response
 
     def close(self) -> None:
