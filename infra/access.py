@@ -51,7 +51,7 @@ class Access(Construct):
         )
         rights.tables(self.token, rights.READ, data.work_table, data.tenancy_table)
         rights.allow(self.token, ["kms:Sign"], [data.app_key.key_arn, data.restore_app_key.key_arn])
-        rights.allow(self.token, ["secretsmanager:GetSecretValue"], [data.apps_secret.secret_arn])
+        rights.allow(self.token, ["secretsmanager:GetSecretValue"], [data.apps_secret_arn])
 
         self.writer = self._data_role("Writer", "vault-writer")
         self.reader = self._data_role("Reader", "vault-reader")

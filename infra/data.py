@@ -67,6 +67,11 @@ class DataStack(Stack):
             removal_policy=RemovalPolicy.RETAIN,
         )
         pin(self.apps_secret, "AppsSecret")
+        secret = self.apps_secret.node.default_child
+        if not isinstance(secret, secretsmanager.CfnSecret):
+            raise TypeError("the secret has no resource of its own")
+        # `Ref` and `Id` are the same ARN in CloudFormation; the embedded cloud's `Ref` is the name, which no policy matches.
+        self.apps_secret_arn = secret.attr_id
         self.members = Members(self, "Members", options)
         pin(self.members.pool, "UserPool")
         if options.second_region:
@@ -174,7 +179,7 @@ class DataStack(Stack):
             "VaultKeyArn": self.vault_key.key_arn,
             "AppKeyArn": self.app_key.key_arn,
             "RestoreAppKeyArn": self.restore_app_key.key_arn,
-            "AppsSecretArn": self.apps_secret.secret_arn,
+            "AppsSecretArn": self.apps_secret_arn,
             "UserPoolId": self.members.pool.user_pool_id,
             "DashboardClientId": self.members.dashboard.user_pool_client_id,
         }

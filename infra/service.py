@@ -52,7 +52,7 @@ class ServiceStack(Stack):
                 "vault_key": data.vault_key.key_arn,
                 "app_key": data.app_key.key_arn,
                 "restore_app_key": data.restore_app_key.key_arn,
-                "apps_secret": data.apps_secret.secret_arn,
+                "apps_secret": data.apps_secret_arn,
                 "backup_machine": machines.machine_arn(self, options, "backup"),
                 "restore_machine": machines.machine_arn(self, options, "restore"),
                 "grant_function": f"{options.prefix}-access-grant",

@@ -23,9 +23,9 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def up(home: Path, world: Path | None, *, fresh: bool) -> int:
+def up(home: Path, world: Path | None, *, fresh: bool, still: bool, context: dict[str, str]) -> int:
     """Start, deploy, and wait for Ctrl-C (or ``down``)."""
-    cloud = Cloud(home, world=world, fresh=fresh, say=say)
+    cloud = Cloud(home, world=world, fresh=fresh, schedules=not still, context=context, say=say)
     with cloud:
         member = cloud.record.member
         say(f"log-in: {member['email']}  password: in {home / 'state.json'}")
@@ -68,6 +68,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description="The embedded cloud.")
     parser.add_argument("command", choices=["up", "down", "status", "demo"])
     parser.add_argument("--fresh", action="store_true", help="forget what earlier starts kept")
+    parser.add_argument("-c", "--context", action="append", default=[], type=_option, help="option of the stacks: key=value")
+    parser.add_argument("--still", action="store_true", help="no slot and no daily work starts by itself")
     parser.add_argument("--world", type=Path, help="folder with the platforms' data (see README)")
     parser.add_argument("--home", type=Path, default=HOME, help="where everything is kept")
     given = parser.parse_args(arguments)
@@ -76,13 +78,20 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if given.command == "up":
-            return up(given.home, given.world, fresh=given.fresh)
+            return up(given.home, given.world, fresh=given.fresh, still=given.still, context=dict(given.context))
         return down(given.home) if given.command == "down" else status(given.home)
     except Refused as refused:
         sys.stderr.write(f"localcloud: {refused}\n")
         return 1
     except KeyboardInterrupt:
         return 130 if given.command != "up" else 0
+
+
+def _option(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not key=value")
+    return key, value
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -72,6 +72,15 @@ class Cloud:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
+    @classmethod
+    def running(cls, home: Path) -> Self:
+        """The cloud that another process runs in ``home``; stopping it is that process's. Raises Refused if none is ready."""
+        cloud = cls(home)
+        cloud.record = Record.read(cloud._path)
+        if cloud.record.phase != "ready" or not _answers(f"{cloud.endpoint}/_ministack/health"):
+            raise Refused(f"no embedded cloud is ready in {home}: start one with `python -m localcloud up`")
+        return cloud
+
     @property
     def endpoint(self) -> str:
         """URL of the AWS API."""

@@ -49,7 +49,7 @@ def patch(layers: Path) -> None:
         raise EmulatorChanged(f"ministack {PINNED} is wanted, {version('ministack')} is installed: run `make setup`")
     from ministack import app
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-    from ministack.services import lambda_svc
+    from ministack.services import lambda_svc, scheduler
 
     shutil.rmtree(layers, ignore_errors=True)
     errors_keep_their_class(lambda_runtime, lambda_svc)
@@ -59,6 +59,7 @@ def patch(layers: Path) -> None:
     writes_carry_their_conditions(iam_actions)
     rows_carry_their_keys(iam_actions)
     keys_carry_their_context(iam_actions)
+    clock_is_looked_at_each_second(scheduler)
 
 
 def _replace(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -136,7 +137,7 @@ def layers_are_unpacked_once(lambda_runtime: Any, home: Path) -> None:
             with lock:
                 if not (home / name).is_dir():
                     draft = home / f".{name}"
-                    super().extractall(draft)
+                    super().extractall(draft, super().namelist())
                     draft.rename(home / name)
             Path(path).rmdir()
             Path(path).symlink_to(home / name, target_is_directory=True)
@@ -264,6 +265,13 @@ def keys_carry_their_context(iam_actions: Any) -> None:
         return extended
 
     _replace(iam_actions, "request_tag_context", context)
+
+
+def clock_is_looked_at_each_second(scheduler: Any) -> None:
+    """Due schedules start within a second instead of ten."""
+    if not hasattr(scheduler, "_SCHEDULE_TICK_INTERVAL"):
+        raise EmulatorChanged("the scheduler waits differently; revise localcloud/emulator.py")
+    scheduler._SCHEDULE_TICK_INTERVAL = 1
 
 
 if __name__ == "__main__":
