@@ -9,7 +9,9 @@ from arche.vault.chain import Chain
 from arche.vault.entries import ITEM, POINTS, place
 from arche.vault.keys import AccountKeys
 from arche.vault.manifest import Manifest
+from arche.vault.rows import Row
 from arche.vault.store import ObjectStore
+from arche.vault.verify import unresolved
 from arche.vault.view import View, catalog_of
 from arche.vault.writer import Writer
 
@@ -23,6 +25,7 @@ class AccountVault:
         self._store = store
         self._keys = keys
         self._chain = Chain(store, keys)
+        self._known = 0
 
     @property
     def store(self) -> ObjectStore:
@@ -35,14 +38,17 @@ class AccountVault:
         return self._keys
 
     def head(self, hint: int = 0) -> Manifest | None:
-        """The newest manifest, None for an account without commits.
+        """Return the newest manifest, None for an account without commits.
 
-        ``hint`` is a remembered seq: from there it goes forward with GETs and lists nothing.
+        ``hint`` is a remembered seq: from there it goes forward with GETs and lists nothing. So it does from a
+        head that this object has seen before.
         """
-        return self._chain.head(hint)
+        head = self._chain.head(hint or self._known)
+        self._known = head.seq if head else 0
+        return head
 
     def manifest(self, seq: int) -> Manifest:
-        """The manifest ``seq``. Raises NoSuchObject, Damaged, TooNew."""
+        """Return the manifest ``seq``. Raises NoSuchObject, Damaged, TooNew."""
         return self._chain.read(seq)
 
     def points(self, head: Manifest | None = None) -> Iterator[Manifest]:
@@ -55,10 +61,14 @@ class AccountVault:
             seq = int(seen.id)
             yield head if head and seq == head.seq else self._chain.read(seq)
 
+    def unresolved(self, manifest: Manifest) -> Iterator[Row]:
+        """Rows put by the commits of ``manifest.run`` up to ``manifest`` whose content does not all resolve."""
+        return unresolved(self._store, self._keys, manifest)
+
     def view(self, manifest: Manifest, through: Manifest | None = None) -> View:
-        """The account as it was at ``manifest``, read through the runs of ``through`` (None: its own)."""
+        """Return the account as it was at ``manifest``, read through the runs of ``through`` (None: its own)."""
         return View(self._store, self._keys, manifest, through)
 
     def writer(self, parent: Manifest | None, run: str, attempt: str) -> Writer:
-        """A writer on top of ``parent``, which must be the head (else its commit ends in Conflict)."""
+        """Return a writer on top of ``parent``, which must be the head (else its commit ends in Conflict)."""
         return Writer(self._store, self._keys, parent, run, attempt)

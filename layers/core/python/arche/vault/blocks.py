@@ -24,7 +24,7 @@ class Bounded(Generic[V]):
         self._items: OrderedDict[object, tuple[V, int]] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], tuple[V, int]]) -> V:
-        """The cached value, or a new one from ``make`` (value, weight)."""
+        """Return the cached value, or a new one from ``make`` (value, weight)."""
         found = self._items.get(key)
         if found is not None:
             self._items.move_to_end(key)
@@ -51,7 +51,7 @@ class RangeReader:
     """One sealed object, opened by its tail."""
 
     def __init__(
-        self, store: ObjectStore, keys: KeySource, kind: Kind, key: str, footer: int = 0, size: int = 0
+        self, store: ObjectStore, keys: KeySource, kind: Kind, key: str, *, footer: int = 0, size: int = 0
     ) -> None:
         """``footer`` and ``size`` are what the referring object says of it (0 = unknown). Raises Damaged."""
         self._store = store
@@ -66,11 +66,11 @@ class RangeReader:
         self._whole = tail if len(tail) == found else b""
 
     def frame(self, number: int) -> bytes:
-        """Data of one frame."""
+        """Return data of one frame."""
         return next(self.span([number]))
 
     def span(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """Data of several frames in the given order; neighbours are fetched with one read of at most 1 MiB."""
+        """Return data of several frames in the given order; neighbours are fetched with one read of at most 1 MiB."""
         at = 0
         while at < len(numbers):
             end = at + 1

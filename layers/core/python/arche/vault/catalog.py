@@ -46,7 +46,7 @@ class Catalog:
         return run
 
     def find(self, service: str, id_: str, seq: int = NOWHERE) -> Entry | None:
-        """The entry of one id at ``seq``, None if there is no such row then."""
+        """Return the entry of one id at ``seq``, None if there is no such row then."""
         history = seq < NOWHERE
         for run in reversed(self.runs):
             events = [entry for entry in run.of_id(service, id_, history=history) if entry.seq <= seq]
@@ -54,6 +54,14 @@ class Catalog:
                 last = max(events, key=lambda entry: (entry.seq, entry.kind != ""))
                 return last if is_row(last, seq) else None
         return None
+
+    def rows_since(self, first: int) -> Iterator[Entry]:
+        """Rows of the newest state that commits from ``first`` on have put. Older runs are not read."""
+        recent: list[Run] = [run for run in self.stored if run.record.seq >= first]
+        streams = [run.scan(b"", rank, history=False) for rank, run in enumerate([*recent, *self._inline])]
+        for seen in state_of(merged(streams), NOWHERE):
+            if seen.entry.seq >= first:
+                yield seen.entry
 
     def rows(self, start: bytes, seq: int = NOWHERE) -> Iterator[Seen]:
         """Rows of the state ``seq`` from key ``start`` on, in order of keys."""
@@ -70,7 +78,7 @@ class Catalog:
         return self._tag(blob_id, sure=False) is not None
 
     def pack(self, tag: bytes) -> PackRecord | None:
-        """A pack by its tag; None if it is unknown or retired."""
+        """Return a pack by its tag; None if it is unknown or retired."""
         for run in reversed(self.runs):
             pack = run.pack(tag)
             if pack is not None:

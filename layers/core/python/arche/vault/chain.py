@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from arche.vault import layout
 from arche.vault.errors import AlreadyExists, Conflict, Damaged, NoSuchObject
 from arche.vault.keys import AccountKeys
@@ -17,12 +19,12 @@ class Chain:
         self._keys = keys
 
     def read(self, seq: int) -> Manifest:
-        """The manifest ``seq``. Raises NoSuchObject, Damaged, TooNew."""
+        """Return the manifest ``seq``. Raises NoSuchObject, Damaged, TooNew."""
         key = layout.manifest(self._keys.customer, self._keys.account, seq)
         return unseal(self._keys, self._store.read(key), seq, key)
 
     def head(self, hint: int = 0) -> Manifest | None:
-        """The newest manifest, forward from ``hint``; lists only when that is 0 or names nothing."""
+        """Return the newest manifest, forward from ``hint``; lists only when that is 0 or names nothing."""
         found: Manifest | None = None
         if hint > 0:
             try:
@@ -31,12 +33,10 @@ class Chain:
                 found = None  # a remembered head is a cache: this store may be a copy of an older time
         if found is None:
             prefix = layout.manifests(self._keys.customer, self._keys.account)
-            last = ""
-            for last in self._store.list(prefix):
-                pass
-            if not last:
+            newest = deque(self._store.list(prefix), maxlen=1)
+            if not newest:
                 return None
-            found = self.read(int(last.removeprefix(prefix)))
+            found = self.read(int(newest[0].removeprefix(prefix)))
         while True:
             try:
                 following = self.read(found.seq + 1)

@@ -75,7 +75,7 @@ def lay_out(
 
 
 def _point(manifest: Manifest) -> Entry:
-    """The vault's own row of a restore point."""
+    """Return the vault's own row of a restore point."""
     states = {name: [state.as_of, state.complete, state.counts] for name, state in manifest.services.items()}
     properties = msgspec.Raw(msgspec.msgpack.encode({"run": manifest.run, "services": states}))
     return Entry(

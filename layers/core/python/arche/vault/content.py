@@ -42,7 +42,7 @@ class Content:
         return self._cut(pack, place)
 
     def recipe(self, part: PartRef) -> Recipe:
-        """The recipe of a part."""
+        """Return the recipe of a part."""
         return recipes.decode(self.blob(part.recipe[:_ID], part.recipe[_ID:]))
 
     def read(self, part: PartRef, offset: int = 0) -> Iterator[bytes]:
@@ -62,6 +62,14 @@ class Content:
         if size != max(0, recipe.size - offset):
             raise Damaged("content is not as long as its recipe says")
 
+    def require(self, part: PartRef) -> None:
+        """Raise Damaged unless every blob of a part is in a pack that is there. Reads recipes and footers only."""
+        recipe = self.recipe(part)
+        for packed in self.leaves(recipe, part.recipe[_ID:]):
+            for link in recipes.links(packed):
+                if self._find(link.id, part.recipe[_ID:])[1].length != link.length:
+                    raise Damaged("blob is not as long as its recipe says")
+
     def leaves(self, recipe: Recipe, hint: bytes = b"") -> Iterator[bytes]:
         """All packed lists of a recipe, in order; bodies of a mail after its envelope."""
         yield recipe.links
@@ -72,7 +80,7 @@ class Content:
                 yield piece.links
 
     def stream(self, links: Iterable[Link], hint: bytes = b"") -> Iterator[bytes]:
-        """The blobs of a list, in order. Neighbouring frames are fetched together."""
+        """Return the blobs of a list, in order. Neighbouring frames are fetched together."""
         source = iter(links)
         while batch := list(islice(source, _AHEAD)):
             found = [self._find(link.id, hint) for link in batch]
@@ -141,7 +149,7 @@ class Content:
     def _footer(self, pack: PackRecord) -> tuple[RangeReader, PackFooter]:
         def load() -> tuple[tuple[RangeReader, PackFooter], int]:
             key = layout.pack(self._keys.customer, self._keys.account, pack.name, pack.tier)
-            reader = RangeReader(self._store, self._keys, Kind.PACK, key, pack.footer, pack.size)
+            reader = RangeReader(self._store, self._keys, Kind.PACK, key, footer=pack.footer, size=pack.size)
             if reader.opened.salt[:TAG] != pack.tag:
                 raise Damaged(f"{key}: another pack's bytes")
             footer = PackFooter(reader.opened, key)
@@ -166,7 +174,7 @@ class Content:
 
 
 def _neighbours(pack: PackRecord, place: Place, found: list[tuple[PackRecord, Place]]) -> list[int]:
-    """The frame that is needed now, and those right behind it that will be needed next, up to 2 MiB."""
+    """Return the frame that is needed now, and those right behind it that will be needed next, up to 2 MiB."""
     later = {other.frame for where, other in found if where.name == pack.name}
     frames = [place.frame]
     size = place.length

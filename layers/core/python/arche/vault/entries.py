@@ -71,28 +71,28 @@ def id_hash(service: str, id_: str) -> bytes:
 
 
 def place(service: str, group: int, folder: str) -> bytes:
-    """The part of a key that all entries of a folder (or all folders of a service) share: 13 bytes."""
+    """Return the part of a key that all entries of a folder (or all folders of a service) share: 13 bytes."""
     return _service_hash(service) + bytes((group,)) + _folder_hash("" if group == FOLDER else folder)
 
 
 def key_of(entry: Entry) -> bytes:
-    """The 29 bytes by which entries are sorted."""
+    """Return the 29 bytes by which entries are sorted."""
     date = (_LAST - entry.date).to_bytes(8, "big")
     return place(entry.service, entry.group, entry.folder) + date + id_hash(entry.service, entry.id)
 
 
 def side_record(key: bytes) -> bytes:
-    """The side index's record for a key."""
+    """Return the side index's record for a key."""
     return key[_PLACE:] + key[:_PLACE]
 
 
 def key_of_side(record: bytes) -> bytes:
-    """The key of a side index's record."""
+    """Return the key of a side index's record."""
     return record[ID_HASH:] + record[:ID_HASH]
 
 
 def from_row(row: Row, properties: msgspec.Raw) -> Entry:
-    """A fresh entry (seq 0). ``properties`` is the encoded map or a reference to it."""
+    """Return a fresh entry (seq 0). ``properties`` is the encoded map or a reference to it."""
     group = FOLDER if row.is_folder else ITEM
     return Entry(
         0, 0, group, row.service, row.folder, row.date, row.id, row.kind,
@@ -101,7 +101,7 @@ def from_row(row: Row, properties: msgspec.Raw) -> Entry:
 
 
 def end_mark(entry: Entry) -> Entry:
-    """The entry that ends ``entry``'s row (seq 0)."""
+    """Return the entry that ends ``entry``'s row (seq 0)."""
     return Entry(0, 0, entry.group, entry.service, entry.folder, entry.date, entry.id, "")
 
 
@@ -119,7 +119,7 @@ def merged(streams: Iterable[Iterator[Seen]]) -> Iterator[Seen]:
 
 
 def state_of(stream: Iterator[Seen], seq: int) -> Iterator[Seen]:
-    """The rows of the state ``seq`` from entries in order."""
+    """Return the rows of the state ``seq`` from entries in order."""
     for _key, events in groupby(stream, lambda seen: (seen.key, seen.id)):
         for seen in events:
             if -seen.minus_seq <= seq:

@@ -12,31 +12,31 @@ class VaultError(Exception):
     """Base of all errors of the vault."""
 
 
-class AlreadyExists(VaultError):
+class AlreadyExists(VaultError):  # noqa: N818 - named by the caller's next move
     """A conditional create found the key taken (412). The present object is untouched."""
 
 
-class NoSuchObject(VaultError):
+class NoSuchObject(VaultError):  # noqa: N818
     """The store has no object under this key."""
 
 
-class Damaged(VaultError):
+class Damaged(VaultError):  # noqa: N818
     """Stored bytes are missing, altered, cut short or swapped. The message names the object and the region."""
 
 
-class TooNew(VaultError):
+class TooNew(VaultError):  # noqa: N818
     """The object needs a newer Arche: update, then try again. Nothing was read or written."""
 
 
-class Erased(VaultError):
+class Erased(VaultError):  # noqa: N818
     """The key ring says that this customer or account was erased. There is nothing to read any more."""
 
 
-class NoKeys(VaultError):
+class NoKeys(VaultError):  # noqa: N818
     """The key ring has no entry for this customer or account."""
 
 
-class Conflict(VaultError):
+class Conflict(VaultError):  # noqa: N818
     """Another attempt committed first: begin again on ``manifest``, or ``Writer.rebase`` when it is maintenance."""
 
     def __init__(self, manifest: Manifest) -> None:

@@ -94,7 +94,7 @@ class AccountKeys:
         self._secrets = secrets_by_generation
 
     def secret(self, generation: int) -> bytes:
-        """The account key of a generation. Raises Damaged when the ring has none."""
+        """Return the account key of a generation. Raises Damaged when the ring has none."""
         try:
             return self._secrets[generation]
         except KeyError:
@@ -179,7 +179,7 @@ class KeyRing:
         return self.account(account)
 
     def customer_secret(self, generation: int) -> bytes:
-        """A customer key in the clear, unwrapped on first use. Raises Damaged for an unknown generation."""
+        """Return a customer key in the clear, unwrapped on first use. Raises Damaged for an unknown generation."""
         if generation not in self._wrapped:
             raise Damaged(f"{self.customer}: no customer key of generation {generation}")
         if generation not in self._plain:

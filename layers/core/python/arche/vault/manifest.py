@@ -41,6 +41,7 @@ class Manifest(msgspec.Struct, kw_only=True, rename={"stored_bytes": "stored"}):
     least: int = READER
     epoch: int = 0
     base: bool = False
+    first: int = 0
     token: bytes = b""
     runs: list[RunRecord] = []
     rows: list[Entry] = []
@@ -56,7 +57,7 @@ class Manifest(msgspec.Struct, kw_only=True, rename={"stored_bytes": "stored"}):
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The wire form: a map of all fields but the digest, which is the digest of what is made of it."""
+    """Return the wire form: a map of all fields but the digest, which is the digest of what is made of it."""
     wire = {"stored" if name == "stored_bytes" else name: value for name, value in _fields(manifest).items()}
     del wire["digest"]
     return msgspec.msgpack.encode(wire)

@@ -51,6 +51,7 @@ class PackWriter:
         self._keys = keys
         self._probe = zstandard.ZstdCompressor(level=1)
         self._done: list[PackRecord] = []
+        self._sealed: SealedObject | None = None  # closed, but not known to be stored
         self._begin()
 
     def add(self, blob_id: bytes, data: bytes, *, text: bool = False) -> bytes:
@@ -88,7 +89,7 @@ class PackWriter:
 
     def _begin(self) -> None:
         self._sealer = Sealer(self._keys, Kind.PACK)
-        self._sealed: SealedObject | None = None  # closed, but not known to be stored
+        self._sealed = None
         self._ids: list[bytes] = []
         self._lengths: list[int] = []
         self._counts: list[int] = []
@@ -127,7 +128,7 @@ class PackFooter:
         return len(self.lengths)
 
     def find(self, blob_id: bytes) -> Place | None:
-        """The place of a blob by the first 16 bytes of its id."""
+        """Return the place of a blob by the first 16 bytes of its id."""
         number = self._number.get(blob_id)
         return None if number is None else self._place(number)
 

@@ -27,12 +27,12 @@ class Pending:
         return key in self._changes
 
     def now(self, key: tuple[str, str]) -> Entry | None:
-        """What the id is now; None when it is gone. Raises KeyError when this writer has not touched it."""
+        """Return what the id is now; None when it is gone. Raises KeyError when this writer has not touched it."""
         _before, now = self._changes[key]
         return self._decoder.decode(now) if now else None
 
     def before(self, key: tuple[str, str]) -> Entry | None:
-        """What the id was before this writer's pending changes. Raises KeyError as above."""
+        """Return what the id was before this writer's pending changes. Raises KeyError as above."""
         before, _now = self._changes[key]
         return self._decoder.decode(before) if before else None
 
@@ -51,7 +51,7 @@ class Pending:
             self.weight -= len(found[0]) + len(found[1]) + len(key[1]) + _COST
 
     def entries(self, seq: int) -> Iterator[Entry]:
-        """The entries that say it all, with ``seq``: new rows, and end marks where a row was."""
+        """Return the entries that say it all, with ``seq``: new rows, and end marks where a row was."""
         for earlier, later in self._changes.values():
             now = self._decoder.decode(later) if later else None
             if earlier:

@@ -49,7 +49,7 @@ def pack_link(blob_id: bytes, length: int) -> bytes:
 
 
 def links(packed: bytes) -> Iterator[Link]:
-    """The records of a list."""
+    """Return the records of a list."""
     return map(Link._make, _LINK.iter_unpack(packed))
 
 

@@ -17,13 +17,13 @@ _NAME_END = TAG + 32
 
 
 def pack_bytes(pack: PackRecord) -> bytes:
-    """A pack's record in a segment (49 bytes)."""
+    """Return a pack's record in a segment (49 bytes)."""
     numbers = pack.tier.to_bytes(1, "big") + pack.size.to_bytes(4, "big") + pack.footer.to_bytes(4, "big")
     return pack.tag + pack.name + numbers
 
 
 def pack_of(data: bytes) -> PackRecord:
-    """A pack from its record in a segment, without ids."""
+    """Return a pack from its record in a segment, without ids."""
     tier, size, footer = data[40], int.from_bytes(data[41:45], "big"), int.from_bytes(data[45:49], "big")
     return PackRecord(data[:TAG], data[TAG:_NAME_END], tier, size, footer)
 
@@ -44,11 +44,11 @@ class Run(Protocol):
         ...
 
     def pack(self, tag: bytes) -> PackRecord | None:
-        """A pack by its tag."""
+        """Return a pack by its tag."""
         ...
 
     def records(self, section: str) -> Iterator[bytes]:
-        """Records of ``ids``, ``packs`` or ``blobs``, sorted."""
+        """Return records of ``ids``, ``packs`` or ``blobs``, sorted."""
         ...
 
 
@@ -167,7 +167,7 @@ class InlineRun:
 
 
 def newest(runs: Sequence[Run], section: str) -> Iterator[bytes]:
-    """Records of all runs, of equal ones that of the newest run."""
+    """Return records of all runs, of equal ones that of the newest run."""
     streams = [_ranked(run, section, rank) for rank, run in enumerate(runs)]
     last = None
     for first, _rank, record in heapq.merge(*streams):

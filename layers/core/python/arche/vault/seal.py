@@ -55,7 +55,7 @@ class KeySource(Protocol):
         ...
 
     def secret(self, generation: int) -> bytes:
-        """The 32 secret bytes of a generation. Raises Damaged if there is no such generation."""
+        """Return the 32 secret bytes of a generation. Raises Damaged if there is no such generation."""
         ...
 
 
@@ -82,7 +82,7 @@ def expand(secret: bytes, info: str, length: int = 32, salt: bytes | None = None
 
 def padded(size: int) -> int:
     """Length that an object of ``size`` bytes is padded to (Padmé below 8 MiB)."""
-    if size >= _PAD_BELOW or size < 2:
+    if not 1 < size < _PAD_BELOW:
         return size
     exponent = size.bit_length() - 1
     step = 1 << (exponent - exponent.bit_length())
@@ -201,7 +201,7 @@ class Opened:
         self._zstd = zstandard.ZstdDecompressor()
 
     def frame(self, number: int, stored: bytes) -> bytes:
-        """Data of frame ``number`` from its stored bytes."""
+        """Return data of frame ``number`` from its stored bytes."""
         line = self.frames[number]
         data = self._open(number, stored, f"frame {number}")
         if line.codec == 1:
@@ -229,7 +229,7 @@ class Opened:
 
 
 def footer_length(tail: bytes, where: str) -> int:
-    """Stored length of the footer, from the trailer. Raises Damaged."""
+    """Return stored length of the footer, from the trailer. Raises Damaged."""
     if len(tail) < TRAILER or tail[-4:] != _END:
         raise Damaged(f"{where}: trailer")
     return int.from_bytes(tail[-8:-4], "big")

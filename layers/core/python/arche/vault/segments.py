@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from arche.vault import layout
 from arche.vault.blocks import Bounded, RangeReader
-from arche.vault.entries import KEY, Entry, Seen, key_of
+from arche.vault.entries import KEY, Entry, key_of
 from arche.vault.keys import AccountKeys
 from arche.vault.seal import Kind, Sealer, decode
 from arche.vault.store import ObjectStore, create_named
@@ -144,7 +144,7 @@ class RunWriter:
             return []
         bits = bytearray(max(64, len(self._filtered) // 16))
         for at in range(0, len(self._filtered), 16):
-            for bit in filter_bits(self._filtered[at : at + 16], len(bits) * 8):
+            for bit in filter_bits(bytes(self._filtered[at : at + 16]), len(bits) * 8):
                 bits[bit >> 3] |= 1 << (bit & 7)
         return [
             self._sealer.add(bytes(bits[at : at + _FILTER_CHUNK]), compress=False)
@@ -153,7 +153,7 @@ class RunWriter:
 
 
 def filter_bits(blob_id: bytes, size: int) -> tuple[int, ...]:
-    """The bits of a filter of ``size`` bits that are set for a blob (first 16 bytes of its id)."""
+    """Return the bits of a filter of ``size`` bits that are set for a blob (first 16 bytes of its id)."""
     start = int.from_bytes(blob_id[:8], "big")
     step = int.from_bytes(blob_id[8:16], "big") | 1
     return tuple(((start + i * step) & 0xFFFFFFFFFFFFFFFF) % size for i in range(5))
@@ -167,7 +167,7 @@ class Caches(NamedTuple):
 
     @classmethod
     def of(cls, size: int) -> Caches:
-        """Caches of ``size`` bytes each."""
+        """Return caches of ``size`` bytes each."""
         return cls(Bounded(size), Bounded(size))
 
 
@@ -185,7 +185,9 @@ class SegmentReader:
 
     def _open(self) -> tuple[RangeReader, _Meta]:
         if self._opened is None:
-            reader = RangeReader(self._store, self._keys, Kind.SEGMENT, self._key, self.record.footer, self.record.size)
+            reader = RangeReader(
+                self._store, self._keys, Kind.SEGMENT, self._key, footer=self.record.footer, size=self.record.size
+            )
             self._opened = reader, decode(reader.opened.meta, _Meta, self._key)
         return self._opened
 
@@ -228,7 +230,7 @@ class SegmentReader:
                 yield data[at : at + width]
 
     def having(self, section: str, prefix: bytes) -> Iterator[bytes]:
-        """Records of ``ids``, ``packs`` or ``blobs`` that start with ``prefix`` (of the section's first-key length)."""
+        """Return records of ``ids``, ``packs`` or ``blobs`` that start with ``prefix`` (as long as ``first`` is)."""
         reader, meta = self._open()
         blocks: list[_Block] = getattr(meta, section)
         width = WIDTH[section]
@@ -275,7 +277,7 @@ class SegmentReader:
 
 
 def _array_header(count: int) -> bytes:
-    """The first bytes of a msgpack array, so that encoded entries can be joined without encoding them again."""
+    """Return the first bytes of a msgpack array, so that encoded entries can be joined without encoding them again."""
     if count < 16:  # noqa: PLR2004 - the msgpack forms fixarray, array 16 and array 32
         return bytes((0x90 | count,))
     return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")

@@ -18,7 +18,7 @@ _CLASSES = (  # (from this announced size, minimum, average, maximum)
 
 
 def size_class(size: int) -> int:
-    """The size class of a stream that the source announces with ``size`` bytes (0 = unknown)."""
+    """Return the size class of a stream that the source announces with ``size`` bytes (0 = unknown)."""
     return max(n for n, line in enumerate(_CLASSES) if size >= line[0])
 
 

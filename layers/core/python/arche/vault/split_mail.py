@@ -93,7 +93,7 @@ def _lines(data: bytes, width: int, end: bytes, *, first: bool) -> bytes:
 
 
 def _declared(raw: bytes) -> Iterator[int]:
-    """Ends of the word in each ``Content-Transfer-Encoding: base64`` line, ascending."""
+    """Return ends of the word in each ``Content-Transfer-Encoding: base64`` line, ascending."""
     ahead = {word: raw.find(word) for word in _WORDS}
     while True:
         found = {at: word for word, at in ahead.items() if at >= 0}
@@ -119,7 +119,7 @@ def _body_start(raw: bytes, after: int) -> int:
 
 
 def _proven(text: bytes) -> Body | None:
-    """The decoded body if encoding it again gives ``text``, else None."""
+    """Return the decoded body if encoding it again gives ``text``, else None."""
     if len(text) < _SHORTEST:
         return None
     cut = text.find(b"\n")

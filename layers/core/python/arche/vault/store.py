@@ -30,7 +30,7 @@ class ObjectStore(Protocol):
         ...
 
     def tail(self, key: str, length: int) -> tuple[bytes, int]:
-        """The last ``length`` bytes (fewer if it is shorter) and the object's whole size. Raises NoSuchObject."""
+        """Return the last ``length`` bytes (all if it is shorter) and the object's size. Raises NoSuchObject."""
         ...
 
     def list(self, prefix: str, after: str = "") -> Iterator[str]:

@@ -18,6 +18,7 @@ from arche.vault.manifest import Manifest
 from arche.vault.packs import PackRecord
 from arche.vault.rows import Page, PartRef, Row
 from arche.vault.runs import InlineRun
+from arche.vault.seal import decode
 from arche.vault.store import ObjectStore
 
 _ID = 16
@@ -25,10 +26,11 @@ _PLACE = 13
 
 
 def to_row(entry: Entry, content: Content) -> Row:
-    """A row from its entry; properties that were too long for the catalog are fetched."""
+    """Return a row from its entry; properties that were too long for the catalog are fetched."""
     properties: Mapping[str, Any] | bytes = msgspec.msgpack.decode(entry.properties)
     if isinstance(properties, bytes):
-        properties = msgspec.msgpack.decode(content.blob(properties[:_ID], properties[_ID:]))
+        data = content.blob(properties[:_ID], properties[_ID:])
+        properties = decode(data, dict[str, Any], "properties")
     if not isinstance(properties, dict):
         raise Damaged("properties are no map")
     return Row(
@@ -37,8 +39,16 @@ def to_row(entry: Entry, content: Content) -> Row:
     )  # fmt: skip
 
 
+def bare_row(entry: Entry) -> Row:
+    """Return a row without properties and parts, for reports on what is damaged."""
+    return Row(
+        entry.service, entry.id, entry.kind, entry.folder, entry.name, entry.version, entry.date, entry.size,
+        problem=entry.problem,
+    )  # fmt: skip
+
+
 def catalog_of(store: ObjectStore, keys: AccountKeys, manifest: Manifest | None) -> Catalog:
-    """The catalog that a manifest describes; an empty one for None."""
+    """Return the catalog that a manifest describes; an empty one for None."""
     if manifest is None:
         return Catalog(store, keys, [])
     return Catalog(store, keys, manifest.runs, InlineRun(manifest.rows, manifest.packs))
@@ -61,7 +71,7 @@ class View:
         self._content = Content(store, keys, self._catalog)
 
     def row(self, service: str, id_: str) -> Row | None:
-        """The row of one id, None if it did not exist then."""
+        """Return the row of one id, None if it did not exist then."""
         entry = self._catalog.find(service, id_, self._seq)
         return None if entry is None else to_row(entry, self._content)
 

@@ -68,7 +68,7 @@ class Writer:
         return bool(self._pending) or bool(self._spills)
 
     def row(self, service: str, id_: str) -> Row | None:
-        """The row of one id: the parent's state plus what this writer changed."""
+        """Return the row of one id: the parent's state plus what this writer changed."""
         key = service, id_
         entry = self._pending.now(key) if key in self._pending else self._catalog.find(service, id_)
         return None if entry is None else to_row(entry, self._content)
@@ -159,7 +159,7 @@ class Writer:
             raise VaultError("the last commit's outcome is unknown: repeat it, or begin again on the head")
 
     def _before(self, key: tuple[str, str]) -> Entry | None:
-        """The state below the pending changes: parent and spilled runs."""
+        """Return the state below the pending changes: parent and spilled runs."""
         if key in self._pending:
             mark = self._pending.before(key)
             return None if mark is None else self._catalog.find(*key)
@@ -193,7 +193,7 @@ class Writer:
             self._catalog.add(spill)
 
     def _draft(self, kind: CommitKind, states: dict[str, ServiceState], note: dict[str, Any]) -> Manifest:
-        """A manifest without rows. Repeating a call that changed nothing keeps its token: the same commit."""
+        """Return a manifest without rows. Repeating a call that changed nothing keeps its token: the same commit."""
         said = self._encoder.encode([kind, states, note])
         if self._last_try[1] != said:
             self._last_try = secrets.token_bytes(16), said
@@ -208,6 +208,7 @@ class Writer:
             note=note,
             epoch=self._parent.epoch if self._parent else 0,
             base=self._next % BASE_EVERY == 0,
+            first=self._parent.first if self._parent and self._parent.run == self._run else self._next,
             token=self._last_try[0],
         )
 
