@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra import rights
 from infra.data import DataStack
 from infra.lambdas import Lambdas
 
+_NARROWED = "a data role reaches every customer only on paper: grant alone assumes it and narrows each session to one"
 _VAULT_PREFIXES = ("p0", "p1", "s", "m")
 
 
@@ -73,13 +73,12 @@ class Access(Construct):
         )
 
     def _vault_rights(self, data: DataStack) -> None:
-        packs = [data.vault_bucket.arn_for_objects(f"{part}/K-*") for part in _VAULT_PREFIXES]
-        keys = [data.keys_bucket.arn_for_objects("*")]
-        rights.allow(self.writer, ["s3:GetObject", "s3:PutObject"], packs)
-        rights.allow(self.writer, ["s3:GetObject", "s3:PutObject"], keys)
-        rights.allow(self.reader, ["s3:GetObject"], [*packs, *keys])
+        vault, keys = data.bucket_arn("vault"), data.bucket_arn("keys")
+        objects = [*(f"{vault}/{part}/K-*" for part in _VAULT_PREFIXES), f"{keys}/*"]
+        rights.allow(self.writer, ["s3:GetObject", "s3:PutObject"], objects, because=_NARROWED)
+        rights.allow(self.reader, ["s3:GetObject"], objects, because=_NARROWED)
         for role in (self.writer, self.reader):
-            rights.allow(role, ["s3:ListBucket"], [data.vault_bucket.bucket_arn, data.keys_bucket.bucket_arn])
+            rights.allow(role, ["s3:ListBucket"], [vault, keys])
         named = {"Null": {"kms:EncryptionContext:customer": "false"}}
         rights.allow(
             self.writer,
@@ -104,13 +103,13 @@ class Access(Construct):
         rights.tables(self.reader, rights.READ, data.index_table, data.tenancy_table, data.directory_table, conditions=of_customer)
         rights.tables(self.reader, read_write, data.work_table, conditions=of_customer)
         for role in (self.writer, self.reader):
-            _objects(role, data.work_bucket, "*")
-        _objects(self.reader, data.exports_bucket, "*")
+            _objects(role, data.bucket_arn("work"))
+        _objects(self.reader, data.bucket_arn("exports"))
 
 
-def _objects(role: iam.Role, bucket: s3.Bucket, keys: str) -> None:
-    rights.allow(role, ["s3:GetObject", "s3:PutObject"], [bucket.arn_for_objects(keys)])
-    rights.allow(role, ["s3:ListBucket"], [bucket.bucket_arn])
+def _objects(role: iam.Role, bucket: str) -> None:
+    rights.allow(role, ["s3:GetObject", "s3:PutObject"], [f"{bucket}/*"], because=_NARROWED)
+    rights.allow(role, ["s3:ListBucket"], [bucket])
 
 
 def _role_arn(scope: Construct, name: str) -> str:

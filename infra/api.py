@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra import rights
+from infra.acknowledged import acknowledge
 from infra.access import Access
 from infra.data import DataStack
 from infra.lambdas import Lambdas, log_group
@@ -135,6 +136,7 @@ class Api(Construct):
             authorizer=door.authorizer,
         )
         # The platforms send the administrator's browser here, which has no token of ours: the one-time state decides.
-        door.api.add_routes(path="/v1/consents/callback", methods=get, integration=main)
+        for route in door.api.add_routes(path="/v1/consents/callback", methods=get, integration=main):
+            acknowledge(route, "APIG4", "browsers come here from the platform; a one-time state of 256 bits is the authorization")
         for path in CONTENT_ROUTES:
             door.api.add_routes(path=path, methods=get, integration=content, authorizer=door.authorizer)

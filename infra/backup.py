@@ -48,7 +48,7 @@ class Backup(Construct):
         rights.tables(self.schedule, rights.READ, data.tenancy_table, data.index_table)
         rights.allow(self.schedule, ["dynamodb:Query"], [f"{data.index_table.table_arn}/index/by_slot"])
         rights.tables(self.schedule, (*rights.READ, *rights.WRITE), data.work_table)
-        rights.allow(self.schedule, ["s3:GetObject", "s3:PutObject"], [data.work_bucket.arn_for_objects("*")])
+        rights.allow(self.schedule, ["s3:GetObject", "s3:PutObject"], [f"{data.bucket_arn('work')}/*"], because=machines.WORK_LISTS)
 
         self.collect_short = lambdas.make(
             self, "backup.collect", name="backup-collect-short", settings=WORKER, seconds=240, egress=True
@@ -78,7 +78,7 @@ class Backup(Construct):
                 "SealArn": self.seal,
                 "DiscoverArn": self.discover,
             },
-            work_bucket=data.work_bucket,
+            data=data,
         )
         clock.slots(self.machine)
         clock.daily("discovery", hour=3, function=self.discover)

@@ -10,6 +10,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from infra import policies
+from infra.acknowledged import acknowledge
 from infra.members import Members
 from infra.options import Options
 from infra.replication import replicate
@@ -47,6 +48,8 @@ class DataStack(Stack):
         self.exports_bucket = self._bucket("Exports", expires=EXPORT_DAYS)
         self._vault_lifecycle()
 
+        acknowledge(self, "COG8", "the plus plan costs more than everything else; MFA is required and log-ins are by invitation")
+        acknowledge(self, "SMG4", "holds client ids and certificates: the private keys stay in KMS, certificates end by date")
         self.tenancy_table = self._table("Tenancy", truth=True, ttl=True)
         self.directory_table = self._table("Directory", truth=True)
         self.index_table = self._table("Index")
@@ -77,6 +80,10 @@ class DataStack(Stack):
         if options.second_region:
             replicate(self, options, [self.vault_bucket, self.keys_bucket])
         self._outputs()
+
+    def bucket_arn(self, kind: str) -> str:
+        """ARN of bucket ``kind`` by its name: the same in every stack, without a reference."""
+        return f"arn:{Aws.PARTITION}:s3:::{self._options.prefix}-{kind}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
 
     def _bucket(self, kind: str, *, locked: bool = False, expires: int = 0) -> s3.Bucket:
         bucket = s3.Bucket(
@@ -133,6 +140,8 @@ class DataStack(Stack):
             ),
         )
         pin(table, f"{kind}Table")
+        if not truth:
+            acknowledge(table, "DDB3", "rows are derived from the vault or end with their run: nothing in it is truth")
         return table
 
     def _customer_key(self) -> kms.Key:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aws_cdk import App, Aws, CliCredentialsStackSynthesizer, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.acknowledged import acknowledge
 from infra.data import DataStack
 from infra.options import Options
 from infra.replication import CopiesStack, CopyKeyStack
@@ -33,7 +32,6 @@ def build(app: App, options: Options) -> tuple[DataStack, ServiceStack]:
     service = ServiceStack(app, f"{title}Service", options, data, synthesizer=_synthesizer(options))
     for name, value in options.tags.items():
         Tags.of(app).add(name, value)
-    acknowledge(app)
     return data, service
 
 

@@ -10,13 +10,18 @@ from typing import Any
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra import rights
+from infra.acknowledged import acknowledge
+from infra.data import DataStack
 from infra.lambdas import log_group
 from infra.options import ROOT, OptionRefused, Options
+
+WORK_LISTS = "work lists and results are named by run, which is drawn when it begins; they end after two weeks"
+OWN_RUNS = "executions of this one machine, whose names are drawn when they begin"
+
 
 def definition(path: Path, concurrency: Mapping[str, int]) -> dict[str, Any]:
     """The machine in ``path`` with ``MaxConcurrency`` set on each distributed map.
@@ -54,7 +59,7 @@ def make(
     *,
     file: str,
     functions: Mapping[str, lambda_.IFunction],
-    work_bucket: s3.IBucket,
+    data: DataStack,
     substitutions: Mapping[str, str] | None = None,
 ) -> sfn.StateMachine:
     """Make the standard machine ``name`` from ``file``; ``functions`` by the name of their substitution."""
@@ -68,15 +73,17 @@ def make(
         description=f"Rights of the machine {full}",
     )
     rights.allow(role, ["lambda:InvokeFunction"], [function.function_arn for function in functions.values()])
-    rights.allow(role, ["s3:GetObject"], [work_bucket.arn_for_objects("*")])
+    rights.allow(role, ["s3:GetObject"], [f"{data.bucket_arn('work')}/*"], because=WORK_LISTS)
     # A distributed map starts its children as executions of its own machine.
     rights.allow(role, ["states:StartExecution"], [arn])
     rights.allow(
         role,
         ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
         [f"{arn.replace(':stateMachine:', ':execution:')}/*", f"{arn.replace(':stateMachine:', ':execution:')}:*"],
+        because=OWN_RUNS,
     )
-    return sfn.StateMachine(
+    acknowledge(role, "IAM5[Resource::*]", "delivery of logs is set up by account: its actions know no resource")
+    machine = sfn.StateMachine(
         scope,
         "Machine",
         state_machine_name=full,
@@ -84,7 +91,7 @@ def make(
         definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(ROOT / options.machines / file, options.concurrency), indent=1)),
         definition_substitutions={
             **{key: function.function_arn for key, function in functions.items()},
-            "WorkBucket": work_bucket.bucket_name,
+            "WorkBucket": data.work_bucket.bucket_name,
             **(substitutions or {}),
         },
         role=role,
@@ -95,3 +102,5 @@ def make(
             include_execution_data=False,
         ),
     )
+    acknowledge(machine, "SF2", "a trace per batch costs more than the batch; logs of every transition have what is needed")
+    return machine

@@ -38,7 +38,7 @@ class Restore(Construct):
             lambdas.options,
             file="restore.asl.json",
             functions={"PlanArn": self.plan, "DeliverArn": self.deliver, "ReportArn": self.report},
-            work_bucket=data.work_bucket,
+            data=data,
             substitutions={"BackupMachineArn": backup_arn},
         )
         rights.allow(self.machine, ["states:StartExecution"], [backup_arn])
@@ -46,6 +46,7 @@ class Restore(Construct):
             self.machine,
             ["states:DescribeExecution", "states:StopExecution"],
             [f"{backup_arn.replace(':stateMachine:', ':execution:')}:*"],
+            because=machines.OWN_RUNS,
         )
         # Waiting for another machine (`startExecution.sync`) goes through a rule that Step Functions manages itself.
         rights.allow(

@@ -8,6 +8,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
+from infra.acknowledged import acknowledge, wildcard
+
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem")
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
 SCAN = ("dynamodb:Scan",)
@@ -25,11 +27,18 @@ def allow(
     actions: Iterable[str],
     resources: Iterable[str],
     conditions: dict[str, object] | None = None,
+    *,
+    because: str = "",
 ) -> None:
-    """Add one allowing statement to ``role``."""
+    """Add one allowing statement to ``role``; ``because`` says why a resource with a ``*`` is as narrow as can be."""
+    named = list(resources)
     role.grant_principal.add_to_principal_policy(
-        iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions),
+        iam.PolicyStatement(actions=list(actions), resources=named, conditions=conditions),
     )
+    for resource in named:
+        if "*" in resource:
+            holder = role if isinstance(role, iam.Role) else getattr(role, "role", role)
+            acknowledge(holder, wildcard(resource), because)
 
 
 def tables(

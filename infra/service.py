@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra import machines
+from infra.acknowledged import acknowledge
 from infra.access import Access
 from infra.api import Api, Door
 from infra.backup import Backup
@@ -36,6 +37,7 @@ class ServiceStack(Stack):
             description="Arche: API, workers, machines",
             synthesizer=synthesizer,  # type: ignore[arg-type]
         )
+        acknowledge(self, "L1", "the runtime is the one that the vendor layer is built for, 3.13; both change together")
         door = Door(self, "Door", data, options)
         lambdas = Lambdas(
             self,
