@@ -76,6 +76,10 @@ class Control:
         """Let time pass at the vendors."""
         self._ask("PUT", "/clock", {"advance": seconds})
 
+    def real(self) -> None:
+        """Go back to the machine's own time."""
+        self._ask("PUT", "/clock", {"real": True})
+
     def crashes(self) -> list[str]:
         """Tracebacks of a simulator's own faults. Anything here is a bug of the simulator."""
         found: list[str] = self._ask("GET", "/crashes")["crashes"]

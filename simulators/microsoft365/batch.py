@@ -116,9 +116,8 @@ async def _one(gateway: Gateway, outer: Incoming, step: Step) -> dict[str, Any]:
         assert platform is not None
         struck = await weather.instead(gateway.simulation, platform, log)
         if struck is not None:
-            reply = Reply(
-                bytes(struck.body), struck.status_code, dict(struck.headers), struck.media_type or "text/plain"
-            )
+            media = struck.headers.get("content-type", "text/plain")
+            reply = Reply(bytes(struck.body), struck.status_code, dict(struck.headers), media)
         else:
             reply = await gateway.answer(Incoming(log, step.method, path, query, headers, body))
     raw, media = reply.encoded()

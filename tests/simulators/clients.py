@@ -53,7 +53,7 @@ class Key:
     def make(cls, days: int = 365, begins: dt.datetime | None = None) -> Key:
         private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "backup app")])
-        begin = begins or dt.dt.now(dt.UTC) - dt.timedelta(days=1)
+        begin = begins or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)

@@ -125,7 +125,7 @@ def test_certificates_end_by_the_clock_by_removal_and_by_switch(cloud: Tenant) -
     cloud.control.clear(fault)
     cloud.control.advance(400 * 86400)
     refused(cloud.token(**assertion(cloud)), 401, "invalid_client", 700027)
-    begins = dt.dt.fromtimestamp(cloud.control.now(), dt.UTC) - dt.timedelta(hours=1)
+    begins = dt.datetime.fromtimestamp(cloud.control.now(), dt.UTC) - dt.timedelta(hours=1)
     fresh = Key.make(begins=begins)
     added = cloud.control.act("app_certificate_add", client_id=cloud.app, pem=fresh.pem)
     assert cloud.token(**assertion(cloud, fresh)).status_code == 200
