@@ -22,8 +22,9 @@ SELECT: Final = (
 )
 _PAGE: Final = 250
 _PREFER: Final = (f"odata.maxpagesize={_PAGE}",)
-# Empty pages with a nextLink are legal; this many in a row without an end are not.
-_BARREN: Final = 200
+# Empty pages with a nextLink are legal, and a page may come twice; this many without anything new are a loop.
+_EMPTY: Final = 200
+_REPEATED: Final = 5
 _PASSES: Final = 6
 _RECIPIENTS: Final = 5
 
@@ -76,8 +77,7 @@ def _is_new(change: Change, known: set[int]) -> bool:
 def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Change]:
     """Read one folder up to its deltaLink, with a Mark after each page but the last."""
     spot = place.folders[folder]
-    seen: set[str] = set()
-    barren = 0
+    watch = _Watch()
     while True:
         if not spot.link:
             spot.listing = True
@@ -89,7 +89,7 @@ def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Chan
                 raise Unreachable("a folder's delta ends before it begins", code="delta_loop") from None
             # This folder alone begins anew; the others keep their cursors.
             spot.link, spot.listing = "", False
-            seen.clear()
+            watch = _Watch()
             continue
         except NotFoundError:
             # The folder went between two calls: the tree's next round says where to.
@@ -99,10 +99,8 @@ def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Chan
             yield Gone(entry["id"], folder) if "@removed" in entry else item(entry, folder)
         end = answer.get("@odata.deltaLink")
         following = str(end or answer.get("@odata.nextLink") or "")
-        barren = 0 if page else barren + 1
-        if not following or (not end and (following in seen or barren > _BARREN)):
+        if not following or (not end and watch.circles(following, page)):
             raise Unreachable("a folder's delta goes in circles or has no end", code="delta_loop")
-        seen.add(following)
         spot.link = following
         if end:
             if spot.listing:
@@ -110,6 +108,32 @@ def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Chan
                 yield Listed(folder)
             return
         yield Mark(cursor.write(place))
+
+
+class _Watch:
+    """Notices a round that never ends, by links that come again and by pages that say nothing new."""
+
+    def __init__(self) -> None:
+        self._links: set[str] = set()
+        self._pages: set[int] = set()
+        self._empty = 0
+        self._repeated = 0
+
+    def circles(self, link: str, page: list[dict[str, Any]]) -> bool:
+        """Take note of a page and of where it leads; True when this is a loop."""
+        if link in self._links:
+            return True
+        self._links.add(link)
+        # Links are sealed anew by some servers: the same page behind ever new links is a loop all the same.
+        told = hash(tuple((entry["id"], entry.get("changeKey")) for entry in page))
+        if not page:
+            self._empty += 1
+        elif told in self._pages:
+            self._repeated += 1
+        else:
+            self._empty = self._repeated = 0
+            self._pages.add(told)
+        return self._empty > _EMPTY or self._repeated > _REPEATED
 
 
 def _page(graph: Graph, user: str, folder: str, spot: Spot) -> dict[str, Any]:

@@ -7,11 +7,12 @@ attachment that the MIME does not carry in base64 under the same name with a fit
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from arche.providers.contract import Gone, Item, Part
-from arche.providers.errors import ItemChanged, ItemRefused
+from arche.providers.errors import ItemChanged, ItemRefused, Unreachable
 from arche.providers.microsoft365 import delta, fields, mime
 from arche.providers.microsoft365.graph import UNSAFE_HTML, Graph, dumps
 from arche.providers.microsoft365.refusals import NotFoundError
@@ -51,6 +52,7 @@ def read(graph: Graph, user: str, item: Item, offset: int) -> Iterator[Part]:
                 yield Part("", "mail", _skip(spool.tee(chunks), offset))
                 # A caller may leave the stream early; the attachments' places are needed all the same.
                 spool.fill(chunks)
+            _prove_whole(graph, user, item.id, spool)
             message = fetch(graph, user, item.id)
             if message["changeKey"] != item.version:
                 raise ItemChanged("the mail changed while it was read", code="changed")
@@ -61,6 +63,24 @@ def read(graph: Graph, user: str, item: Item, offset: int) -> Iterator[Part]:
                     yield Part(f"attachment:{attachment}", "file", chunks)
         except NotFoundError as error:
             raise ItemChanged(str(error), code=error.code, status=error.status, request_id=error.request_id) from None
+
+
+def _prove_whole(graph: Graph, user: str, message: str, spool: Spool) -> None:
+    """Look twice at a MIME whose outermost boundary never closes: was it cut, or is the mail like this.
+
+    A proxy or server may cut a body and announce the shorter length, which no length check sees.
+    """
+    with spool.buffer() as data:
+        if mime.is_closed(data):
+            return
+        digest, size = hashlib.sha256(data).digest(), len(data)
+    again, found = hashlib.sha256(), 0
+    with graph.stream(VALUE, user=user, message=message) as chunks:
+        for chunk in chunks:
+            again.update(chunk)
+            found += len(chunk)
+    if (again.digest(), found) != (digest, size):
+        raise Unreachable("the content ended early, or differs from one read to the next", code="truncated")
 
 
 def fetch(graph: Graph, user: str, message: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser
 from typing import Final
 
@@ -43,14 +43,28 @@ def leaves(data: Buffer) -> list[Leaf]:
     return found
 
 
+def is_closed(data: Buffer) -> bool:
+    """Whether the outermost multipart ends with its closing boundary (anything else counts as closed)."""
+    body = _body(data, 0, len(data))
+    headers = BytesHeaderParser(policy=policy.compat32).parsebytes(bytes(data[: min(body, _HEADER_LIMIT)]))
+    boundary = _boundary(headers)
+    return data.rfind(b"--" + boundary + b"--", body) >= 0 if boundary else len(data) > 0
+
+
+def _boundary(headers: Message) -> bytes:
+    """Give the boundary of a multipart; nothing for another type, or for a boundary that breaks the rules."""
+    boundary = headers.get_boundary() if headers.get_content_maintype() == "multipart" else None
+    return boundary.encode("ascii") if boundary and boundary.isascii() else b""
+
+
 def _walk(data: Buffer, start: int, end: int, depth: int, found: list[Leaf]) -> None:
     body = _body(data, start, end)
     # compat32 gives up on nothing; the modern policy is asked only for what it decodes better.
     raw = bytes(data[start : min(body, start + _HEADER_LIMIT)])
     headers = BytesHeaderParser(policy=policy.compat32).parsebytes(raw)
-    boundary = headers.get_boundary()
-    if headers.get_content_maintype() == "multipart" and boundary and depth < _DEPTH:
-        for first, last in _parts(data, body, end, boundary.encode("ascii", "surrogateescape")):
+    boundary = _boundary(headers)
+    if boundary and depth < _DEPTH:
+        for first, last in _parts(data, body, end, boundary):
             if len(found) >= _LEAVES:
                 return
             _walk(data, first, last, depth + 1, found)
@@ -131,6 +145,8 @@ def decoded(data: Buffer, leaf: Leaf) -> Iterator[bytes]:
         text = rest + bytes(data[spot : min(spot + _BLOCK, leaf.end)]).translate(None, b" \t\r\n")
         cut = len(text) - len(text) % 4 if spot + _BLOCK < leaf.end else len(text)
         rest = text[cut:]
+        if cut % 4:
+            raise ValueError("not sound base64")
         try:
             yield base64.b64decode(text[:cut], validate=True)
         except binascii.Error as error:
