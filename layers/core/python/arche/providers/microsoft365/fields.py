@@ -164,12 +164,12 @@ def extended(message: Mapping[str, Any]) -> dict[str, str]:
     names = {x.id.lower(): x.id for x in (*EXTENDED, Extended(MARK, ""))}
     found: dict[str, str] = {}
     for entry in message.get("singleValueExtendedProperties") or ():
-        name = _unpadded(str(entry.get("id", "")))
+        name = _padded(str(entry.get("id", "")))
         found[names.get(name.lower(), name)] = str(entry.get("value", ""))
     return found
 
 
-def _unpadded(text: str) -> str:
+def _padded(text: str) -> str:
     # Exchange answers tags without leading zeros: "Integer 0xe07" for "Integer 0x0E07".
-    kind, mark, tag = text.partition(" 0x")
+    kind, mark, tag = text.lower().partition(" 0x")
     return f"{kind} 0x{tag.rjust(4, '0')}" if mark else text
