@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from simulators.frame.running import serving
+from simulators.frame.running import OtherWorldError, serving
 from simulators.platforms import BUILDS
 
 
@@ -46,7 +46,10 @@ def main() -> int:
     if given.world is not None and not given.world.is_dir():
         parser.error(f"--world {given.world} is no directory")
     state = given.state.resolve()
-    asyncio.run(serve(state, given.world, given.port_file, given.seed, fresh=given.fresh))
+    try:
+        asyncio.run(serve(state, given.world, given.port_file, given.seed, fresh=given.fresh))
+    except OtherWorldError as error:
+        parser.error(str(error))
     return 0
 
 

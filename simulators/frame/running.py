@@ -26,6 +26,10 @@ class SimulatorCrashedError(Exception):
     """A platform raised while it served a call: a bug of the simulator, with its traceback."""
 
 
+class OtherWorldError(Exception):
+    """The state directory was made from another world or seed."""
+
+
 @dataclass(frozen=True)
 class Running:
     """Where the simulators are. ``proxy`` and ``control`` are URLs' owners on loopback, ``ca`` a PEM file.
@@ -47,6 +51,7 @@ async def serving(
     async with contextlib.AsyncExitStack() as ends:
         kept = State(state, fresh=fresh)
         ends.callback(kept.close)
+        _same_world(kept, world, seed)
         chance, log = Chance(seed), CallLog(state / "calls.jsonl")
         ends.callback(log.close)
         simulation = Simulation(Clock(kept.keep), chance, FaultPlan(chance), log, kept, world=world)
@@ -60,6 +65,14 @@ async def serving(
         door, ca = await _open_door(simulation, dispatch, ends)
         control = await _open_desk(simulation, dispatch, ends)
         yield Running(door.url, ca, control, simulation), dispatch
+
+
+def _same_world(kept: State, world: Path | None, seed: int) -> None:
+    """Refuse a state directory that was filled from elsewhere: it would go on serving the old world."""
+    wanted = f"{'made up' if world is None else world.resolve()}, seed {seed}"
+    made = kept.keep("world") or kept.keep("world", wanted)
+    if made != wanted:
+        raise OtherWorldError(f"{kept.folder} holds another world ({made}); use --fresh or another state directory")
 
 
 async def _open_door(simulation: Simulation, dispatch: Dispatch, ends: contextlib.AsyncExitStack) -> tuple[Door, Path]:

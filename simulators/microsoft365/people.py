@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,15 +70,20 @@ def companies(world: Path | None) -> Iterator[Company]:
     if world is None:
         yield NORDWIND
         return
-    for domain in sorted(path for path in (world / "microsoft365").glob("*") if path.is_dir()):
-        people = [_from_folder(path) for path in sorted(domain.iterdir()) if path.is_dir()]
+    domains = [path for path in (world / "microsoft365").glob("*") if path.is_dir() and not path.name.startswith(".")]
+    for domain in sorted(domains):
+        folders = [path for path in sorted(domain.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        people = [_from_folder(path) for path in folders]
+        if len({person.local for person in people}) != len(people):
+            raise ValueError(f"two directories in {domain} name the same user")
         if not any(person.local == "admin" for person in people):
             people.append(Person("admin", "Administrator", roles=(GLOBAL_ADMINISTRATOR,)))
         yield Company(domain.name.lower(), domain.name, tuple(people))
 
 
 def _from_folder(folder: Path) -> Person:
-    local = folder.name.split("@")[0].lower()
+    # Some file systems take composed letters apart; an address is one sequence of them.
+    local = unicodedata.normalize("NFC", folder.name).split("@")[0].lower()
     name = " ".join(word.capitalize() for word in re.split(r"[._-]+", local) if word) or local
     roles = (GLOBAL_ADMINISTRATOR,) if local == "admin" else ()
     return Person(local, name, roles=roles, folder=folder)

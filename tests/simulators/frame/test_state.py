@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from simulators.frame import Action, Platform, Simulation, running
 from simulators.frame.chance import Chance
 from simulators.frame.control import ControlError
-from simulators.frame.running import SimulatorCrashedError
+from simulators.frame.running import OtherWorldError, SimulatorCrashedError
 from tests.simulators.clients import https
 
 MAY = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -50,6 +50,19 @@ def test_state_survives_a_restart_and_fresh_forgets_it(tmp_path: Path) -> None:
         assert sim.control.act("titles", platform="shelf") == ["/a", "b"]
     with running(tmp_path, builds=[shelf], fresh=True) as sim:
         assert sim.control.act("titles", platform="shelf") == []
+
+
+def test_a_state_of_another_world_is_refused(tmp_path: Path) -> None:
+    state, world = tmp_path / "state", tmp_path / "world"
+    with running(state, builds=[shelf]):
+        pass
+    for other in ({"world": world}, {"seed": 2}):
+        with pytest.raises(OtherWorldError, match="another world"), running(state, builds=[shelf], **other):
+            pass
+    with running(state, builds=[shelf], world=world, fresh=True), pytest.raises(ValueError, match="the test's own"):
+        raise ValueError("the test's own")
+    with running(state, builds=[shelf], world=world):
+        pass
 
 
 def test_what_a_failed_call_or_action_wrote_is_rolled_back(tmp_path: Path) -> None:

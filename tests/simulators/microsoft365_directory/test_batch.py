@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def test_a_chain_runs_in_order_and_breaks_where_a_step_fails(cloud: Tenant) -> N
         step(4, "/domains"),
         step(5, "/users"),
     ]
-    for before, entry in zip(chain, chain[1:], strict=False):
+    for before, entry in itertools.pairwise(chain):
         entry["dependsOn"] = [before["id"]]
     found = run(cloud, *chain)
     assert [found[str(number)]["status"] for number in range(1, 6)] == [200, 200, 404, 424, 424]

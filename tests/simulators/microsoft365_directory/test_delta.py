@@ -176,7 +176,7 @@ def test_changes_during_a_round_are_not_lost(cloud: Tenant) -> None:
     cloud.control.fault("directory_page_size", size=4)
     first = cloud.get(START).json()
     seen = {entry["id"] for entry in first["value"]}
-    moved = sorted(seen)[0]
+    moved = min(seen)
     cloud.control.act("user_update", tenant=DOMAIN, user=moved, properties={"displayName": "Später"})
     made = cloud.control.act("user_add", tenant=DOMAIN, local="neu", name="Neu")
     _, link = walk(cloud, first["@odata.nextLink"])
