@@ -100,7 +100,9 @@ class Access(Construct):
             data.tenancy_table,
             conditions=of_customer,
         )
-        rights.tables(self.reader, rights.READ, data.index_table, data.tenancy_table, data.directory_table, conditions=of_customer)
+        rights.tables(
+            self.reader, rights.READ, data.index_table, data.tenancy_table, data.directory_table, conditions=of_customer
+        )
         rights.tables(self.reader, read_write, data.work_table, conditions=of_customer)
         for role in (self.writer, self.reader):
             _objects(role, data.bucket_arn("work"))

@@ -13,8 +13,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra import rights
-from infra.acknowledged import acknowledge
 from infra.access import Access
+from infra.acknowledged import acknowledge
 from infra.data import DataStack
 from infra.lambdas import Lambdas, log_group
 from infra.options import Options
@@ -30,9 +30,15 @@ MAIN = (
     "public_url",
 )
 CONTENT_ROUTES = tuple(
-    f"/v1/customers/{{customer}}/accounts/{{account}}/{rest}"
-    for rest in ("folders", "items", "items/{service}/{item}", "items/{service}/{item}/content")
-) + ("/v1/customers/{customer}/restores/{job}/results",)
+    f"/v1/customers/{{customer}}/{rest}"
+    for rest in (
+        "accounts/{account}/folders",
+        "accounts/{account}/items",
+        "accounts/{account}/items/{service}/{item}",
+        "accounts/{account}/items/{service}/{item}/content",
+        "restores/{job}/results",
+    )
+)
 
 
 class Door(Construct):
@@ -87,7 +93,10 @@ class Door(Construct):
                 },
             ),
         )
-        self.url = options.public_url.rstrip("/") or f"https://{self.api.api_id}.execute-api.{Stack.of(self).region}.amazonaws.com"
+        self.url = (
+            options.public_url.rstrip("/")
+            or f"https://{self.api.api_id}.execute-api.{Stack.of(self).region}.amazonaws.com"
+        )
 
 
 class Api(Construct):
@@ -97,6 +106,7 @@ class Api(Construct):
         self,
         scope: Construct,
         name: str,
+        *,
         door: Door,
         data: DataStack,
         lambdas: Lambdas,
@@ -114,7 +124,15 @@ class Api(Construct):
         self.content = lambdas.make(
             self,
             "api.content",
-            settings=(*MAIN, "grant_function", "vault_bucket", "keys_bucket", "work_bucket", "exports_bucket", "vault_key"),
+            settings=(
+                *MAIN,
+                "grant_function",
+                "vault_bucket",
+                "keys_bucket",
+                "work_bucket",
+                "exports_bucket",
+                "vault_key",
+            ),
             seconds=29,
             memory=1024,
         )
@@ -137,6 +155,10 @@ class Api(Construct):
         )
         # The platforms send the administrator's browser here, which has no token of ours: the one-time state decides.
         for route in door.api.add_routes(path="/v1/consents/callback", methods=get, integration=main):
-            acknowledge(route, "APIG4", "browsers come here from the platform; a one-time state of 256 bits is the authorization")
+            acknowledge(
+                route,
+                "APIG4",
+                "browsers come here from the platform; a one-time state of 256 bits is the authorization",
+            )
         for path in CONTENT_ROUTES:
             door.api.add_routes(path=path, methods=get, integration=content, authorizer=door.authorizer)

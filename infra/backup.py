@@ -32,6 +32,7 @@ class Backup(Construct):
         self,
         scope: Construct,
         name: str,
+        *,
         data: DataStack,
         lambdas: Lambdas,
         access: Access,
@@ -48,7 +49,12 @@ class Backup(Construct):
         rights.tables(self.schedule, rights.READ, data.tenancy_table, data.index_table)
         rights.allow(self.schedule, ["dynamodb:Query"], [f"{data.index_table.table_arn}/index/by_slot"])
         rights.tables(self.schedule, (*rights.READ, *rights.WRITE), data.work_table)
-        rights.allow(self.schedule, ["s3:GetObject", "s3:PutObject"], [f"{data.bucket_arn('work')}/*"], because=machines.WORK_LISTS)
+        rights.allow(
+            self.schedule,
+            ["s3:GetObject", "s3:PutObject"],
+            [f"{data.bucket_arn('work')}/*"],
+            because=machines.WORK_LISTS,
+        )
 
         self.collect_short = lambdas.make(
             self, "backup.collect", name="backup-collect-short", settings=WORKER, seconds=240, egress=True
@@ -64,7 +70,9 @@ class Backup(Construct):
         rights.invoke(self.discover, access.token)
         # ... and counts the labels it gives in the customer's row.
         rights.tables(self.discover, (*rights.READ, *rights.SCAN, "dynamodb:UpdateItem"), data.tenancy_table)
-        rights.tables(self.discover, (*rights.READ, *rights.WRITE), data.directory_table, data.index_table, data.work_table)
+        rights.tables(
+            self.discover, (*rights.READ, *rights.WRITE), data.directory_table, data.index_table, data.work_table
+        )
 
         self.machine = machines.make(
             self,

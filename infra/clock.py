@@ -31,7 +31,9 @@ class Clock(Construct):
             retention_period=Duration.days(14),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(self.undelivered, "SQS3", "it is itself where schedules put what could not be started; an alarm looks at it")
+        acknowledge(
+            self.undelivered, "SQS3", "it is itself where schedules put what could not be started; an alarm looks at it"
+        )
         self._role = iam.Role(
             self,
             "Role",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, CfnResource, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -36,6 +36,7 @@ class DataStack(Stack):
             scope,
             name,
             description="Arche: what holds data",
+            env=Environment(region=options.region) if options.region else None,
             termination_protection=True,
             synthesizer=synthesizer,  # type: ignore[arg-type]
             cross_region_references=bool(options.second_region) or None,
@@ -48,8 +49,12 @@ class DataStack(Stack):
         self.exports_bucket = self._bucket("Exports", expires=EXPORT_DAYS)
         self._vault_lifecycle()
 
-        acknowledge(self, "COG8", "the plus plan costs more than everything else; MFA is required and log-ins are by invitation")
-        acknowledge(self, "SMG4", "holds client ids and certificates: the private keys stay in KMS, certificates end by date")
+        acknowledge(
+            self, "COG8", "the plus plan costs more than everything else; MFA is required and log-ins are by invitation"
+        )
+        acknowledge(
+            self, "SMG4", "holds client ids and certificates: the private keys stay in KMS, certificates end by date"
+        )
         self.tenancy_table = self._table("Tenancy", truth=True, ttl=True)
         self.directory_table = self._table("Directory", truth=True)
         self.index_table = self._table("Index")
@@ -73,7 +78,7 @@ class DataStack(Stack):
         secret = self.apps_secret.node.default_child
         if not isinstance(secret, secretsmanager.CfnSecret):
             raise TypeError("the secret has no resource of its own")
-        # `Ref` and `Id` are the same ARN in CloudFormation; the embedded cloud's `Ref` is the name, which no policy matches.
+        # `Ref` and `Id` are the same ARN in CloudFormation; the embedded cloud's `Ref` is a name, which no policy matches.
         self.apps_secret_arn = secret.attr_id
         self.members = Members(self, "Members", options)
         pin(self.members.pool, "UserPool")
@@ -97,7 +102,9 @@ class DataStack(Stack):
             minimum_tls_version=1.2,
             versioned=locked,
             object_lock_enabled=locked or None,
-            object_lock_default_retention=s3.ObjectLockRetention.governance(Duration.days(LOCK_DAYS)) if locked else None,
+            object_lock_default_retention=s3.ObjectLockRetention.governance(Duration.days(LOCK_DAYS))
+            if locked
+            else None,
             removal_policy=RemovalPolicy.RETAIN,
             server_access_logs_bucket=None if kind == "Logs" else self.logs_bucket,
             server_access_logs_prefix=None if kind == "Logs" else f"{kind.lower()}/",
@@ -120,7 +127,9 @@ class DataStack(Stack):
             id="compacted-packs",
             prefix="p1/",
             transitions=[
-                s3.Transition(storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transition_after=Duration.days(1)),
+                s3.Transition(
+                    storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transition_after=Duration.days(1)
+                ),
             ],
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import App, Aws, CliCredentialsStackSynthesizer, Environment, Tags, Validations
+from aws_cdk import App, CliCredentialsStackSynthesizer, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.data import DataStack
@@ -16,11 +16,11 @@ def build(app: App, options: Options) -> tuple[DataStack, ServiceStack]:
     if options.check == "yes":
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     title = options.prefix.title()
-    away = Environment(account=Aws.ACCOUNT_ID, region=options.second_region) if options.second_region else None
+    away = Environment(region=options.second_region) if options.second_region else None
     copies = CopiesStack(app, f"{title}Copies", options, env=away, synthesizer=_synthesizer(options)) if away else None
     data = DataStack(app, f"{title}Data", options, synthesizer=_synthesizer(options))
     if copies is not None:
-        data.add_dependency(copies)
+        data.add_stack_dependency(copies)
         CopyKeyStack(
             app,
             f"{title}CopyKey",

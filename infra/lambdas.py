@@ -56,8 +56,8 @@ class Lambdas:
     ) -> lambda_.Function:
         """Make the function ``functions.<module>.lambda_handler``.
 
-        ``name`` is its deployed name without the prefix (default: the module with ``-``); ``settings`` are the variables
-        it is told; ``egress`` gives it the proxy and the CA bundle of the context, for functions that talk to platforms.
+        ``name`` is its deployed name without the prefix (default: the module with ``-``); ``settings`` are the
+        variables it is told; ``egress`` gives it proxy and CA bundle of the context: for those that talk to platforms.
         """
         folder, verb = module.split(".")
         name = name or f"{folder}-{verb}"
@@ -115,6 +115,13 @@ class Lambdas:
             self._assets[folder] = lambda_.Code.from_asset(
                 str(ROOT),
                 ignore_mode=IgnoreMode.GIT,
-                exclude=["/*", "!/functions", "/functions/*", "!/functions/__init__.py", f"!/functions/{folder}", "__pycache__"],
+                exclude=[
+                    "/*",
+                    "!/functions",
+                    "/functions/*",
+                    "!/functions/__init__.py",
+                    f"!/functions/{folder}",
+                    "__pycache__",
+                ],
             )
         return self._assets[folder]

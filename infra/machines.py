@@ -88,7 +88,9 @@ def make(
         "Machine",
         state_machine_name=full,
         state_machine_type=sfn.StateMachineType.STANDARD,
-        definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(ROOT / options.machines / file, options.concurrency), indent=1)),
+        definition_body=sfn.DefinitionBody.from_string(
+            json.dumps(definition(ROOT / options.machines / file, options.concurrency), indent=1)
+        ),
         definition_substitutions={
             **{key: function.function_arn for key, function in functions.items()},
             "WorkBucket": data.work_bucket.bucket_name,
@@ -102,5 +104,7 @@ def make(
             include_execution_data=False,
         ),
     )
-    acknowledge(machine, "SF2", "a trace per batch costs more than the batch; logs of every transition have what is needed")
+    acknowledge(
+        machine, "SF2", "a trace per batch costs more than the batch; logs of every transition have what is needed"
+    )
     return machine

@@ -46,7 +46,7 @@ class Members(Construct):
             generate_secret=False,
             auth_flows=cognito.AuthFlow(user_srp=True),
             o_auth=cognito.OAuthSettings(
-                # A public client: Cognito asks for PKCE of whoever sends a code challenge, and the dashboard always does.
+                # A public client: Cognito holds whoever sends a code challenge to it, and the dashboard always does.
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
                 callback_urls=[options.dashboard_url],

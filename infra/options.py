@@ -27,6 +27,8 @@ class Options:
 
     prefix: str = "arche"
     """Begins the name of every role, function, machine and bucket; key and bucket policies rely on it."""
+    region: str = ""
+    """Home region; empty for the one of the caller's credentials. A second region needs it to be said."""
     second_region: str = ""
     """Region of the read-only copies (buckets and key); empty for none."""
     public_url: str = ""
@@ -59,7 +61,9 @@ class Options:
     """``NO_PROXY`` beside it."""
     ca_bundle: str = ""
     """``SSL_CERT_FILE`` of those functions: a file in a layer, or on the machine of the embedded cloud."""
-    concurrency: Mapping[str, int] = field(default_factory=lambda: {"Increments": 200, "Firsts": 50, "Rest": 50, "Deliver": 20})
+    concurrency: Mapping[str, int] = field(
+        default_factory=lambda: {"Increments": 200, "Firsts": 50, "Rest": 50, "Deliver": 20}
+    )
     """``MaxConcurrency`` of each distributed map, by the name of its state."""
     reserved: Mapping[str, int] = field(default_factory=dict)
     """Reserved concurrency by function, for accounts that have room (new ones start with 10 in all)."""
@@ -96,6 +100,8 @@ class Options:
         for name, choices in allowed.items():
             if getattr(self, name) not in choices:
                 raise OptionRefused(f"context {name}={getattr(self, name)}: use one of {', '.join(map(str, choices))}")
+        if self.second_region and self.region in {"", self.second_region}:
+            raise OptionRefused("context second_region needs another region in context region: say both")
 
 
 def _mapping(name: str, value: Any) -> dict[str, Any]:

@@ -1,5 +1,8 @@
-"""Statements of bucket and key policies. Roles are named by pattern, so that the service stack can be deleted and
-deployed again without touching what holds data (a principal's id would outlive its role and match nobody)."""
+"""Statements of bucket and key policies.
+
+Roles are named by pattern, so that the service stack can be deleted and deployed again without touching what holds
+data (a principal's id would outlive its role and match nobody).
+"""
 
 from __future__ import annotations
 

@@ -10,10 +10,19 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra import policies
+from infra import policies, rights
+from infra.acknowledged import acknowledge
 from infra.options import Options
 
 COPIED = ("vault", "keys")
+_READ = (
+    "s3:GetObjectVersionForReplication",
+    "s3:GetObjectVersionAcl",
+    "s3:GetObjectVersionTagging",
+    "s3:GetObjectRetention",
+    "s3:GetObjectLegalHold",
+)
+_WHOLE = "replication copies every object of the bucket; the role belongs to S3 and to nobody else"
 
 
 def copy_name(options: Options, kind: str) -> str:
@@ -24,7 +33,9 @@ def copy_name(options: Options, kind: str) -> str:
 class CopiesStack(Stack):
     """The buckets in the second region. Deployed before the DataStack: replication wants its destination to exist."""
 
-    def __init__(self, scope: Construct, name: str, options: Options, *, env: object, synthesizer: object = None) -> None:
+    def __init__(
+        self, scope: Construct, name: str, options: Options, *, env: object, synthesizer: object = None
+    ) -> None:
         super().__init__(
             scope,
             name,
@@ -47,6 +58,7 @@ class CopiesStack(Stack):
                 removal_policy=RemovalPolicy.RETAIN,
             )
             bucket.node.default_child.override_logical_id(f"{kind.title()}CopyBucket")  # type: ignore[union-attr]
+            acknowledge(bucket, "S1", "nobody reads or writes copies but S3 itself; the sources keep access logs")
             bucket.add_lifecycle_rule(
                 id="abort-stale-uploads",
                 abort_incomplete_multipart_upload_after=Duration.days(7),
@@ -110,30 +122,11 @@ def replicate(scope: Construct, options: Options, buckets: Sequence[s3.Bucket]) 
     )
     for kind, bucket in zip(COPIED, buckets, strict=True):
         copy_arn = f"arn:{Aws.PARTITION}:s3:::{copy_name(options, kind)}"
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["s3:GetReplicationConfiguration", "s3:ListBucket"],
-                resources=[bucket.bucket_arn],
-            ),
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=[
-                    "s3:GetObjectVersionForReplication",
-                    "s3:GetObjectVersionAcl",
-                    "s3:GetObjectVersionTagging",
-                    "s3:GetObjectRetention",
-                    "s3:GetObjectLegalHold",
-                ],
-                resources=[bucket.arn_for_objects("*")],
-            ),
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["s3:ReplicateObject", "s3:ReplicateTags"],
-                resources=[f"{copy_arn}/*"],
-            ),
-        )
+        # By name: the bucket refers to the role and must wait for its rights, so these cannot refer to the bucket.
+        source_arn = f"arn:{Aws.PARTITION}:s3:::{options.prefix}-{kind}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+        rights.allow(role, ["s3:GetReplicationConfiguration", "s3:ListBucket"], [source_arn])
+        rights.allow(role, _READ, [f"{source_arn}/*"], because=_WHOLE)
+        rights.allow(role, ["s3:ReplicateObject", "s3:ReplicateTags"], [f"{copy_arn}/*"], because=_WHOLE)
         resource = bucket.node.default_child
         if not isinstance(resource, s3.CfnBucket):
             raise TypeError(f"{bucket.node.path} is no bucket")
@@ -147,7 +140,9 @@ def replicate(scope: Construct, options: Options, buckets: Sequence[s3.Bucket]) 
                     filter=s3.CfnBucket.ReplicationRuleFilterProperty(prefix=""),
                     # Versioned buckets with a filter must say so; nothing here makes markers anyway.
                     delete_marker_replication=s3.CfnBucket.DeleteMarkerReplicationProperty(status="Disabled"),
-                    destination=s3.CfnBucket.ReplicationDestinationProperty(bucket=copy_arn, storage_class="STANDARD_IA"),
+                    destination=s3.CfnBucket.ReplicationDestinationProperty(
+                        bucket=copy_arn, storage_class="STANDARD_IA"
+                    ),
                 ),
             ],
         )

@@ -12,6 +12,8 @@ from infra.backup import WORKER
 from infra.data import DataStack
 from infra.lambdas import Lambdas
 
+_RULE = "arn:{}:events:{}:{}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+
 
 class Restore(Construct):
     """Functions of a restore and the machine ``restore``, which runs ``backup`` for the undo snapshot."""
@@ -20,6 +22,7 @@ class Restore(Construct):
         self,
         scope: Construct,
         name: str,
+        *,
         data: DataStack,
         lambdas: Lambdas,
         access: Access,
@@ -52,9 +55,6 @@ class Restore(Construct):
         rights.allow(
             self.machine,
             ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
-            [
-                f"arn:{Aws.PARTITION}:events:{Stack.of(self).region}:{Aws.ACCOUNT_ID}"
-                ":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
-            ],
+            [_RULE.format(Aws.PARTITION, Stack.of(self).region, Aws.ACCOUNT_ID)],
         )
         self.node.add_dependency(backup)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from constructs import IConstruct
 
 from infra.acknowledged import acknowledge, wildcard
 
@@ -26,7 +28,7 @@ def allow(
     role: iam.IGrantable,
     actions: Iterable[str],
     resources: Iterable[str],
-    conditions: dict[str, object] | None = None,
+    conditions: Mapping[str, object] | None = None,
     *,
     because: str = "",
 ) -> None:
@@ -37,15 +39,22 @@ def allow(
     )
     for resource in named:
         if "*" in resource:
-            holder = role if isinstance(role, iam.Role) else getattr(role, "role", role)
-            acknowledge(holder, wildcard(resource), because)
+            acknowledge(_holder(role), wildcard(resource), because)
+
+
+def _holder(role: iam.IGrantable) -> IConstruct:
+    """The construct whose policy ``role`` adds to: the role itself, or the one of a function or machine."""
+    holder = role if isinstance(role, iam.Role) else getattr(role, "role", None)
+    if holder is None:
+        raise TypeError("rights are given to roles, functions and machines")
+    return cast("IConstruct", holder)
 
 
 def tables(
     role: iam.IGrantable,
     actions: Iterable[str],
     *wanted: dynamodb.Table,
-    conditions: dict[str, object] | None = None,
+    conditions: Mapping[str, object] | None = None,
 ) -> None:
     """Allow ``actions`` on the tables (not on their indexes)."""
     allow(role, actions, [table.table_arn for table in wanted], conditions)

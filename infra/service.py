@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Environment, Stack
 from constructs import Construct
 
 from infra import machines
-from infra.acknowledged import acknowledge
 from infra.access import Access
+from infra.acknowledged import acknowledge
 from infra.api import Api, Door
 from infra.backup import Backup
 from infra.billing import Billing
@@ -35,6 +35,7 @@ class ServiceStack(Stack):
             scope,
             name,
             description="Arche: API, workers, machines",
+            env=Environment(region=options.region) if options.region else None,
             synthesizer=synthesizer,  # type: ignore[arg-type]
         )
         acknowledge(self, "L1", "the runtime is the one that the vendor layer is built for, 3.13; both change together")
@@ -65,10 +66,19 @@ class ServiceStack(Stack):
         )
         clock = Clock(self, "Clock", options)
         access = Access(self, "Access", data, lambdas)
-        backup = Backup(self, "Backup", data, lambdas, access, clock)
-        restore = Restore(self, "Restore", data, lambdas, access, backup.machine)
+        backup = Backup(self, "Backup", data=data, lambdas=lambdas, access=access, clock=clock)
+        restore = Restore(self, "Restore", data=data, lambdas=lambdas, access=access, backup=backup.machine)
         Billing(self, "Billing", data, lambdas, clock)
-        Api(self, "Api", door, data, lambdas, access, (backup.machine, restore.machine), backup.discover)
+        Api(
+            self,
+            "Api",
+            door=door,
+            data=data,
+            lambdas=lambdas,
+            access=access,
+            machines=(backup.machine, restore.machine),
+            discover=backup.discover,
+        )
         Watch(
             self,
             "Watch",

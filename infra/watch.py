@@ -40,9 +40,13 @@ class Watch(Construct):
         for key, function in functions.items():
             self._alarm(f"{_title(key)}Errors", function.metric_errors(period=_FIVE_MINUTES), f"functions: {key} fails")
         for key, machine in machines.items():
-            self._alarm(f"{_title(key)}Failed", machine.metric_failed(period=_FIVE_MINUTES), f"machine {key}: a run failed")
             self._alarm(
-                f"{_title(key)}TimedOut", machine.metric_timed_out(period=_FIVE_MINUTES), f"machine {key}: a run timed out"
+                f"{_title(key)}Failed", machine.metric_failed(period=_FIVE_MINUTES), f"machine {key}: a run failed"
+            )
+            self._alarm(
+                f"{_title(key)}TimedOut",
+                machine.metric_timed_out(period=_FIVE_MINUTES),
+                f"machine {key}: a run timed out",
             )
         self._alarm(
             "Undelivered",
@@ -90,7 +94,9 @@ class Watch(Construct):
             )
         board.add_widgets(
             cloudwatch.GraphWidget(title="errors", width=12, left=[f.metric_errors() for f in functions.values()]),
-            cloudwatch.GraphWidget(title="duration, p99", width=12, left=[f.metric_duration(statistic="p99") for f in functions.values()]),
+            cloudwatch.GraphWidget(
+                title="duration, p99", width=12, left=[f.metric_duration(statistic="p99") for f in functions.values()]
+            ),
             cloudwatch.GraphWidget(title="throttled", width=12, left=[throttles]),
             cloudwatch.GraphWidget(
                 title="not delivered",

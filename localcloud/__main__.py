@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -62,13 +63,14 @@ def status(home: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Read the arguments and do it. A refusal is one line and exit code 1."""
     if arguments[:1] == ["demo"]:
-        from localcloud.demo.__main__ import main as demo
-
-        return demo(arguments[1:])
+        demo = importlib.import_module("localcloud.demo.__main__")
+        return int(demo.main(arguments[1:]))
     parser = argparse.ArgumentParser(prog="python -m localcloud", description="The embedded cloud.")
     parser.add_argument("command", choices=["up", "down", "status", "demo"])
     parser.add_argument("--fresh", action="store_true", help="forget what earlier starts kept")
-    parser.add_argument("-c", "--context", action="append", default=[], type=_option, help="option of the stacks: key=value")
+    parser.add_argument(
+        "-c", "--context", action="append", default=[], type=_option, help="option of the stacks: key=value"
+    )
     parser.add_argument("--still", action="store_true", help="no slot and no daily work starts by itself")
     parser.add_argument("--world", type=Path, help="folder with the platforms' data (see README)")
     parser.add_argument("--home", type=Path, default=HOME, help="where everything is kept")

@@ -1,4 +1,4 @@
-"""Processes that the embedded cloud starts: found free ports, watched starts, clean ends, leftovers of an earlier start."""
+"""Processes that the embedded cloud starts: free ports, watched starts, clean ends, what earlier starts left."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class Child:
             if not self.alive():
                 raise Refused(f"{self.name} ended at once: {self.last_line()} (all of it: {self.log})")
             if time.monotonic() > limit:
-                raise Refused(f"{self.name} did not answer within {seconds:.0f} s: {self.last_line()} (log: {self.log})")
+                raise Refused(
+                    f"{self.name} did not answer within {seconds:.0f} s: {self.last_line()} (log: {self.log})"
+                )
             time.sleep(0.05)
 
     def last_line(self) -> str:

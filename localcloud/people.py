@@ -10,7 +10,6 @@ from typing import Any
 from arche.catalog.table import Credentials, Rows, Tables
 from arche.catalog.tenancy import Partner, TenancyBook
 from arche.model.tenancy import Member
-
 from localcloud.toolkit import REGION
 
 EMAIL = "anna.arche@partner.example"

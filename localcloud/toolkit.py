@@ -87,7 +87,12 @@ class Toolkit:
             str(self._outputs),
         )
         stacks: dict[str, dict[str, str]] = json.loads(self._outputs.read_text())
-        return {name: value for outputs in stacks.values() for name, value in outputs.items() if not name.startswith("ExportsOutput")}
+        return {
+            name: value
+            for outputs in stacks.values()
+            for name, value in outputs.items()
+            if not name.startswith("ExportsOutput")
+        }
 
     def _run(self, command: str, *arguments: str) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +107,9 @@ class Toolkit:
                 check=False,
             )
         if done.returncode != 0:
-            raise Refused(f"cdk {command} failed: {reason(self._log.read_text(errors='replace').splitlines())} (log: {self._log})")
+            raise Refused(
+                f"cdk {command} failed: {reason(self._log.read_text(errors='replace').splitlines())} (log: {self._log})"
+            )
 
 
 def reason(lines: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from localcloud.cloud import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
 
-PROBE = '''
+PROBE = """
 import boto3, botocore.exceptions, os
 def lambda_handler(event, context):
     if "fail" in event:
@@ -35,7 +35,7 @@ def lambda_handler(event, context):
         except botocore.exceptions.ClientError as error:
             found.append(error.response["Error"]["Code"])
     return {"found": found, "boto3": boto3.__file__, "pid": os.getpid()}
-'''
+"""
 
 
 def _zip(code: str) -> bytes:
@@ -49,7 +49,9 @@ def _zip(code: str) -> bytes:
 def probe(cloud: Cloud):
     """Invoke a function that has the role of a deployed one: ``probe(role, event)``."""
     lambda_ = cloud.client("lambda")
-    layers = [layer["Arn"] for layer in lambda_.get_function(FunctionName="arche-access-grant")["Configuration"]["Layers"]]
+    layers = [
+        layer["Arn"] for layer in lambda_.get_function(FunctionName="arche-access-grant")["Configuration"]["Layers"]
+    ]
     made = {}
 
     def invoke(role: str, event: dict):
@@ -165,8 +167,18 @@ def test_session_is_narrowed_to_one_customer(cloud, probe):
             ],
             ["dynamodb", "transact_write_items", {"TransactItems": [{"Put": {"TableName": table, "Item": row}}]}, 0],
             ["dynamodb", "scan", {"TableName": table}, 0],
-            ["s3", "put_object", {"Bucket": bucket, "Key": f"m/{customer}/A-0001/{uuid.uuid4()}", "IfNoneMatch": "*"}, 0],
-            ["kms", "generate_data_key", {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": {"customer": customer}}, 0],
+            [
+                "s3",
+                "put_object",
+                {"Bucket": bucket, "Key": f"m/{customer}/A-0001/{uuid.uuid4()}", "IfNoneMatch": "*"},
+                0,
+            ],
+            [
+                "kms",
+                "generate_data_key",
+                {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": {"customer": customer}},
+                0,
+            ],
             ["kms", "generate_data_key", {"KeyId": key, "KeySpec": "AES_256"}, 0],
         ]
 
@@ -183,10 +195,20 @@ def test_workers_hold_no_data_right_of_their_own(cloud, probe):
         "arche-backup-collect-short",
         {
             "calls": [
-                ["dynamodb", "get_item", {"TableName": table, "Key": {"pk": {"S": "K-000001"}, "sk": {"S": "x"}}}, None],
+                [
+                    "dynamodb",
+                    "get_item",
+                    {"TableName": table, "Key": {"pk": {"S": "K-000001"}, "sk": {"S": "x"}}},
+                    None,
+                ],
                 ["s3", "get_object", {"Bucket": bucket, "Key": "m/K-000001/A-0001/0"}, None],
                 ["secretsmanager", "get_secret_value", {"SecretId": cloud.outputs["AppsSecretArn"]}, None],
-                ["kms", "sign", {"KeyId": cloud.outputs["AppKeyArn"], "Message": "x", "SigningAlgorithm": "RSASSA_PSS_SHA_256"}, None],
+                [
+                    "kms",
+                    "sign",
+                    {"KeyId": cloud.outputs["AppKeyArn"], "Message": "x", "SigningAlgorithm": "RSASSA_PSS_SHA_256"},
+                    None,
+                ],
             ],
         },
     )["found"]
@@ -224,11 +246,11 @@ def test_buckets_are_as_the_template_says(cloud):
 
 def test_api_asks_for_a_token_of_the_pool(cloud):
     def status(path: str, token: str = "") -> int:
-        request = urllib.request.Request(cloud.outputs["ApiUrl"] + path)
+        request = urllib.request.Request(cloud.outputs["ApiUrl"] + path)  # noqa: S310 - loopback
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -279,8 +301,12 @@ def test_map_reads_lines_retries_by_class_and_tolerates(cloud, probe):
         },
     }
     role = cloud.client("iam").get_role(RoleName="arche-machine-backup")["Role"]["Arn"]
-    made = states.create_state_machine(name=f"probe-{uuid.uuid4().hex[:8]}", definition=json.dumps(machine), roleArn=role)
-    run = states.start_execution(stateMachineArn=made["stateMachineArn"], input=json.dumps({"key": key}))["executionArn"]
+    made = states.create_state_machine(
+        name=f"probe-{uuid.uuid4().hex[:8]}", definition=json.dumps(machine), roleArn=role
+    )
+    run = states.start_execution(stateMachineArn=made["stateMachineArn"], input=json.dumps({"key": key}))[
+        "executionArn"
+    ]
     seen = _ended(states, run)
     assert seen["status"] == "SUCCEEDED", seen
     output = json.loads(seen["output"])
