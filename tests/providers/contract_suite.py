@@ -293,7 +293,8 @@ class RoomContract:
         item = _any(Model().run(service, account))
         truth = world.content(item.id)
         for offset in (0, 1, len(truth) // 2, len(truth), len(truth) + 1):
-            part = next(iter(service.read(account, item, offset)))
+            parts = iter(service.read(account, item, offset))
+            part = next(parts)
             assert part.name == ""
             assert b"".join(part.chunks) == truth[offset:]
 

@@ -80,3 +80,24 @@ class Signer:
     def sign(self, data: bytes, algorithm: str = "PS256") -> bytes:
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
         return self._key.sign(data, pss if algorithm == "PS256" else padding.PKCS1v15(), hashes.SHA256())
+
+
+@pytest.fixture(scope="module")
+def reader(cloud: Cloud):
+    """An app with all rights of backup and restore, and its token."""
+    from arche.providers.microsoft365.token import App
+    from tests.providers.microsoft365.world import ROLES, token_of
+
+    client_id, secret = cloud.app("backup and restore", ROLES)
+    app = App(client_id, secret=secret)
+    return app, token_of(cloud, app)
+
+
+@pytest.fixture
+def mailbox(cloud: Cloud, reader):
+    """An empty mailbox of its own."""
+    from tests.providers.microsoft365.world import ExchangeWorld
+
+    world = ExchangeWorld(cloud, *reader)
+    yield world
+    world.close()

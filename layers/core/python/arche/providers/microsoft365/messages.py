@@ -94,7 +94,7 @@ def fetch(graph: Graph, user: str, message: str) -> dict[str, Any]:
 
 def attachments(graph: Graph, user: str, message: str) -> list[dict[str, Any]]:
     """List a message's attachments with content ids (which only the file type has) and without bytes."""
-    query = {"$select": f"{_ATTACHMENT_SELECT},microsoft.graph.fileAttachment/contentId", "$top": "100"}
+    query = {"$select": f"{_ATTACHMENT_SELECT},microsoft.graph.fileAttachment/contentId"}
     return list(graph.pages(ATTACHMENTS, query, user=user, message=message))
 
 
