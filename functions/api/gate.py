@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from arche.model.tenancy import Member
 from arche.operations.front_ports import TenancyBook
 from arche.operations.members import member_of
-from functions.api.problem import answer_to, too_large, unsupported_media
+from functions.api.problem import answer_to, not_text, too_large, unsupported_media
 
 BODY_LIMIT: Final = 64 * 1024
 OPEN_PATHS: Final = frozenset({"/v1/consents/callback"})
@@ -34,7 +35,7 @@ _HEADERS: Final = {
 
 def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
     """Make a resolver with the routes of ``routers``, validation on, and every error as problem+json."""
-    app = APIGatewayHttpResolver(enable_validation=True)
+    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_parse)
     for router in routers:
         app.include_router(router)
 
@@ -54,7 +55,7 @@ def answer(
     logger: Logger,
 ) -> dict[str, Any]:
     """Answer one HTTP API event (payload 2.0)."""
-    refused = _refused(event, logger)
+    refused = _refused(event)
     if refused is not None:
         return _built(refused)
     path = path_of(event)
@@ -90,17 +91,26 @@ def path_of(event: Mapping[str, Any]) -> str:
     return path.removeprefix(f"/{stage}") if stage != "$default" else path
 
 
-def _refused(event: dict[str, Any], logger: Logger) -> Response[str] | None:
+def _parse(text: str) -> Any:
+    """Parse JSON; what nests too deep for the parser is no JSON of ours."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deep", "", 0) from None
+
+
+def _refused(event: dict[str, Any]) -> Response[str] | None:
     """Refusals that need nothing but the raw event."""
     path = path_of(event)
     body = event.get("body")
     if not body:
         return None
     try:
-        size = len(base64.b64decode(body, validate=True)) if event.get("isBase64Encoded") else len(body.encode())
-    except binascii.Error as error:
-        return answer_to(error, path, logger)
-    if size > BODY_LIMIT:
+        data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        data.decode()
+    except (binascii.Error, UnicodeError):
+        return not_text(path)
+    if len(data) > BODY_LIMIT:
         return too_large(BODY_LIMIT, path)
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media = headers.get("content-type", "").partition(";")[0].strip().lower()

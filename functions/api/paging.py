@@ -23,6 +23,8 @@ from arche.operations.refusals import Invalid
 Cursor = Annotated[str | None, Query(max_length=4096, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries on a page")]
 _BOND: Final = 16
+#: DynamoDB's longest sort key, in bytes.
+_LONGEST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class Place:
         except (ValueError, binascii.Error):
             found = None
         match found:
-            case [str(bond), str(position)] if bond == self.bond and position:
+            case [str(bond), str(position)] if (
+                bond == self.bond and 0 < len(position.encode(errors="replace")) <= _LONGEST
+            ):
                 return position
         raise Invalid(
             "The cursor belongs to another list or is damaged. Ask for the first page again, without a cursor.",

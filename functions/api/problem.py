@@ -118,6 +118,11 @@ def unsupported_media(instance: str) -> Response[str]:
     return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail, instance)
 
 
+def not_text(instance: str) -> Response[str]:
+    """Make the response to a body that is not UTF-8."""
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "Bodies are JSON in UTF-8.", instance)
+
+
 def too_large(limit: int, instance: str) -> Response[str]:
     """Make the response to a body above the limit (bytes)."""
     detail = f"The body is larger than {limit} bytes. Split the request."

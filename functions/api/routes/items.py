@@ -70,7 +70,7 @@ def items(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> shapes.Items:
-    """Items and subfolders of one folder (the root if none is named), newest first."""
+    """Items of one folder (the root if none is named), newest first; subfolders are in the tree."""
     place = Place.of(who, "items", customer=customer, account=account, service=service, folder=folder, at=at)
     after = place.position(cursor)
     shelf = _shelf(who, customer, account, at)

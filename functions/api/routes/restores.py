@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
@@ -17,7 +20,7 @@ _BASE = "/v1/customers/<customer>/restores"
 
 
 def shape(job: RestoreJob) -> shapes.Restore:
-    """Show a restore to a caller. Plan and report hold labels, numbers and sentences, no content."""
+    """Show a restore to a caller. Plan and report hold numbers and sentences, no content."""
     return shapes.Restore(
         job=job.id,
         state=job.state,
@@ -27,9 +30,14 @@ def shape(job: RestoreJob) -> shapes.Restore:
         connection=job.connection,
         snapshot=job.request.seq,
         message=job.message,
-        plan=dict(job.plan),
-        report=dict(job.report),
+        plan=shapes.RestorePlan.model_validate(_known(shapes.RestorePlan, job.plan)) if job.plan else None,
+        report=shapes.RestoreReport.model_validate(_known(shapes.RestoreReport, job.report)) if job.report else None,
     )
+
+
+def _known(model: type[shapes.Shape], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what machines alone need."""
+    return {name: row[name] for name in model.model_fields if name in row}
 
 
 def _location(job: RestoreJob) -> str:

@@ -35,6 +35,8 @@ from functions.api.shapes.content import (
     NewRestore,
     Part,
     Restore,
+    RestorePlan,
+    RestoreReport,
     Result,
     Results,
 )
@@ -88,6 +90,8 @@ __all__ = [
     "PendingConnection",
     "Reconsent",
     "Restore",
+    "RestorePlan",
+    "RestoreReport",
     "Result",
     "Results",
     "RunProblem",

@@ -84,6 +84,47 @@ class NewRestore(Shape):
         return self
 
 
+class KindLoss(Shape):
+    """A property that cannot, or could not, be given back, and for how many items; ``kind`` in a plan only."""
+
+    kind: str = ""
+    field: str
+    reason: str
+    items: int = Field(ge=0)
+
+
+class RestorePlan(Shape):
+    """What a restore would do: nothing is written before it is started."""
+
+    items: int = Field(ge=0)
+    folders: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    in_place: bool
+    conflicts: int = Field(ge=0, description="Items that are still there; `conflict_rule` says what happens to them")
+    conflict_rule: Conflict
+    without_content: int = Field(ge=0, description="Items whose content could never be read; they cannot be given back")
+    losses: list[KindLoss]
+    calls: int = Field(ge=0, description="Calls to the vendor, at the least")
+    seconds: int = Field(ge=0)
+    earliest_finish: Moment
+
+
+class RestoreReport(Shape):
+    """How a restore ended. Every item has exactly one action; the results name each."""
+
+    items: int = Field(ge=0)
+    actions: dict[str, int]
+    given_back: int = Field(ge=0)
+    verified: int = Field(ge=0, description="Items that were read again and found equal")
+    failed: int = Field(ge=0)
+    unfinished: int = Field(ge=0)
+    declared_loss: int = Field(ge=0)
+    items_with_losses: int = Field(ge=0)
+    losses: list[KindLoss]
+    ended: Moment
+    problem: str = Field(description="Empty, or the stable code of what cut it off")
+
+
 class Restore(Shape):
     """A restore. Poll until ``state`` is planned, then start it; poll until done, partial or failed."""
 
@@ -95,8 +136,8 @@ class Restore(Shape):
     connection: Label
     snapshot: int = Field(ge=0, description="0 until the plan has chosen the newest")
     message: str
-    plan: dict[str, Any]
-    report: dict[str, Any]
+    plan: RestorePlan | None
+    report: RestoreReport | None
 
 
 class Loss(Shape):

@@ -55,7 +55,12 @@ class Shelf:
         with _readable():
             if folder and self.view.row(service, folder) is None:
                 raise NotFound
-            return self.view.folder(service, folder, after, limit)
+            try:
+                return self.view.folder(service, folder, after, limit)
+            except ValueError:
+                raise Invalid(
+                    "The cursor is damaged. Ask for the first page again, without a cursor.", code="cursor_invalid"
+                ) from None
 
     def row(self, service: str, item: str) -> Row:
         """One item. Raises NotFound."""
@@ -120,8 +125,9 @@ def shelf(ports: ContentPorts, member: Member, customer: str, account: str, *, a
     vaults = ports.open(lease(ports, member, customer, listing.connection, account=account, now=now))
     with _readable():
         vault = vaults.vault(account)
-        manifest = _manifest(vault, seq)
-        return Shelf(customer, account, manifest, vault.view(manifest), vaults)
+        known = ports.accounts.head(customer, account)
+        manifest, head = _points(vault, seq, known.seq if known else 0)
+        return Shelf(customer, account, manifest, vault.view(manifest, head), vaults)
 
 
 def lease(ports: ContentPorts, member: Member, customer: str, connection: str, *, account: str, now: datetime) -> Lease:
@@ -142,17 +148,19 @@ def lease(ports: ContentPorts, member: Member, customer: str, connection: str, *
     return held
 
 
-def _manifest(vault: AccountVault, seq: int) -> Manifest:
-    if not seq:
-        newest = next(iter(vault.points()), None)
-        if newest is None:
-            raise _nothing_yet()
-        return newest
-    manifest = vault.manifest(seq)
-    if manifest.kind != "snapshot":
+def _points(vault: AccountVault, seq: int, hint: int) -> tuple[Manifest, Manifest]:
+    """Give the wanted restore point (0 = the newest) and the head, through whose runs it is read."""
+    head = vault.head(hint)
+    if head is None:
+        raise _nothing_yet()
+    if seq:
+        manifest = head if seq == head.seq else vault.manifest(seq)
+    else:
+        manifest = head if head.is_restore_point else next(vault.points(head), head)
+    if not manifest.is_restore_point:
         # A checkpoint roots the packs of an unfinished run; it never was a restore point.
-        raise NotFound
-    return manifest
+        raise NotFound if seq else _nothing_yet()
+    return manifest, head
 
 
 @contextmanager
