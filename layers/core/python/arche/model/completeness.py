@@ -47,7 +47,7 @@ class Counts:
 
     @property
     def green(self) -> bool:
-        """expected = stored + unchanged + vanished + skipped by rule, and nothing failed."""
+        """Whether expected = stored + unchanged + vanished + skipped by rule, and nothing failed."""
         return self.failed == 0 and self.expected == self.accounted
 
     @property

@@ -19,7 +19,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, now: Callable[[], datetime]) -> Deadline:
-        """A deadline ``seconds`` from now."""
+        """Make a deadline ``seconds`` from now."""
         return cls(now() + timedelta(seconds=seconds), now)
 
     @property

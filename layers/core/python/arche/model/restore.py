@@ -13,7 +13,7 @@ JobState = Literal["new", "planned", "running", "done", "partial", "failed"]
 Action = Literal["written", "skipped", "renamed", "replaced", "existing", "failed", "unfinished"]
 
 
-class RequestRefused(ValueError):
+class RequestRefused(ValueError):  # noqa: N818 - the name says what happened
     """A restore request that cannot be carried out; the message says what to change."""
 
 
@@ -29,8 +29,8 @@ class Ref:
 class RestoreRequest:
     """What to give back, as of which restore point, and where to.
 
-    Exactly one of ``items``, ``folders``, ``whole`` is used; folders include their subfolders. ``seq`` names the restore
-    point (0 = the newest). ``target_account`` "" means the account itself. ``into`` is the id of an existing folder
+    Exactly one of ``items``, ``folders``, ``whole`` is used; folders include their subfolders. ``seq`` names the
+    restore point (0 = the newest). ``target_account`` "" means the account itself. ``into`` is the id of an existing folder
     ("" = in place, or the root for a new folder) and ``new_folder`` the name of a folder to make below it.
     """
 

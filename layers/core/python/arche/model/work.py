@@ -119,7 +119,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a machine. ``slot`` is ``20261124-06`` for scheduled runs, else ""; ``job`` names a backup now."""
+    """One run of a machine. ``slot`` is ``20261124-06`` for scheduled runs, else ""; ``job`` names a backup now.
+
+    ``owner`` is the execution that works on it, so that a slot that fires twice is worked on once.
+    """
 
     id: str
     kind: Literal["backup", "restore", "browse", "discover"]
@@ -129,6 +132,7 @@ class Run:
     job: str = ""
     state: Literal["opening", "open", "closed"] = "opening"
     leases: int = 0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from arche.model.work import UNFINISHED, Batch, Lease, Task, TaskState, iso_afte
 from arche.operations.backup_ports import CollectPorts
 from arche.operations.collect_account import CONFLICTS, AccountSlice, Limits
 from arche.providers.contract import Service
-from arche.providers.errors import CredentialRejected, Forbidden
+from arche.providers.errors import CredentialRejected, Forbidden, Throttled
 from arche.vault import Conflict
 
 FULL_HOUSE_SECONDS = 60
@@ -28,8 +28,8 @@ REJECTED = (
     "expired. Nothing that is backed up is touched. Let an administrator consent again{where}."
 )
 FORBIDDEN = (
-    "A permission is missing for {what}. Nothing that is backed up is touched. Let an administrator consent again{where} "
-    "and check that no access policy excludes us."
+    "A permission is missing for {what}. Nothing that is backed up is touched. Let an administrator consent "
+    "again{where} and check that no access policy excludes us."
 )
 
 
@@ -65,7 +65,11 @@ def collect(batch: Batch, ports: CollectPorts, deadline: Deadline, limits: Limit
     if not due:
         return _outcome(batch, ports)
     connection = book.connection(batch.connection)
-    if connection is None or connection.state == "paused" or (connection.state == "red" and connection.red_run == batch.run):
+    if (
+        connection is None
+        or connection.state == "paused"
+        or (connection.state == "red" and connection.red_run == batch.run)
+    ):
         reason = connection.reason if connection is not None else "unknown_connection"
         for task in due:
             book.record_task(batch.lease, replace(task, state=TaskState.STOPPED, reason=reason or "paused"))
@@ -97,15 +101,18 @@ def _outcome(batch: Batch, ports: CollectPorts) -> Slice:
     return Slice(batch, "collected")
 
 
-def _work(
-    batch: Batch, due: list[Task], ports: CollectPorts, deadline: Deadline, limits: Limits, *, red: bool
-) -> None:
+def _work(batch: Batch, due: list[Task], ports: CollectPorts, deadline: Deadline, limits: Limits, *, red: bool) -> None:
     errors: list[Exception] = []
     try:
         services = ports.services()
     except (CredentialRejected, Forbidden) as error:
         _stop(batch, due, error, ports)
         raise
+    except Throttled as throttled:
+        at = iso_after(ports.now(), throttled.after)
+        for task in due:
+            ports.book.record_task(batch.lease, replace(task, state=TaskState.LATER, at=at, reason="Throttled"))
+        return
     if limits.accounts > 1 and len(due) > 1:
         with ThreadPoolExecutor(min(limits.accounts, len(due)), thread_name_prefix="account") as pool:
             jobs = [pool.submit(_account, batch, task, services, ports, deadline, limits) for task in due]

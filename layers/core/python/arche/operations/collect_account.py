@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from arche.model.deadline import Deadline
 from arche.model.work import AccountRow, Head, Task, TaskState, iso, iso_after
 from arche.operations.backup_ports import CollectPorts
-from arche.operations.collect_draft import Draft
+from arche.operations.collect_draft import Draft, stored, totals_of
 from arche.operations.collect_pass import Pass
 from arche.operations.collect_progress import Progress, resume
 from arche.operations.collect_read import Reader
@@ -91,9 +91,9 @@ class AccountSlice:
         found = {}
         for name in self._row.services:
             state = parent.services.get(name) if parent is not None else None
-            note = parent.note.get(name, {}) if parent is not None else {}
+            totals = totals_of(parent).get(name, {}) if parent is not None else {}
             newer = head.cursors.get(name, "") if head is not None and current else ""
-            found[name] = resume(state, note, newer, self._ports.work, same_run=same_run)
+            found[name] = resume(state, totals, newer, self._ports.work, same_run=same_run)
         return found
 
     def _serve(self, name: str, service: Service) -> None:
@@ -152,11 +152,11 @@ class AccountSlice:
                 Head(
                     account=self._row.label,
                     seq=parent.seq,
-                    digest=parent.digest,
+                    digest=parent.digest.hex(),
                     checked_at=iso(self._ports.now()),
                     cursors={name: progress.marked.cursor for name, progress in self._progress.items()},
                     items=sum(progress.live for progress in self._progress.values()),
-                    stored_bytes=parent.stored_bytes,
+                    stored_bytes=stored(parent),
                 )
             )
 
@@ -168,10 +168,10 @@ class AccountSlice:
     def _worth_a_commit(self, parent: Manifest) -> bool:
         """Once a week a cursor is committed though nothing changed; so is one that no row could hold, or a listing."""
         size = sum(len(progress.marked.cursor) for progress in self._progress.values())
-        old = self._ports.now() - timedelta(days=CURSOR_COMMIT_DAYS)
+        old = (self._ports.now() - timedelta(days=CURSOR_COMMIT_DAYS)).timestamp() * 1000
         return (
             size > ADVISORY_BYTES
-            or datetime.fromisoformat(str(parent.created)) < old
+            or parent.created < old
             or any(progress.marked.listings for progress in self._progress.values())
         )
 
@@ -186,11 +186,11 @@ class AccountSlice:
             states = good.services if good is not None else {}
             services = {name: states.get(name, ServiceState()) for name in self._progress}
             draft = Draft(self._vault, parent, self._run, self._ports.attempt)
-            draft.commit("checkpoint", services, parent.note)
+            draft.commit(services, totals_of(parent))
         return task
 
     def _commit(self) -> None:
-        services, note = {}, {}
+        services, totals = {}, {}
         for name, progress in self._progress.items():
             dumps = progress.dumps()
             key = ""
@@ -200,8 +200,8 @@ class AccountSlice:
                 key = f"{self._row.customer}/{self._run}/{label}/{name}-{self._ports.attempt}-{self._commits}.seen"
                 self._ports.work.create(key, b"".join(dumps))
             services[name] = progress.state(key, dumps)
-            note[name] = {"items": progress.live, "base": progress.base}
-        self._draft.commit("checkpoint", services, note)
+            totals[name] = {"items": progress.live, "base": progress.base}
+        self._draft.commit(services, totals)
         self._kept = {name: progress.marked.cursor for name, progress in self._progress.items()}
         self._saved = self._ports.now()
 

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from arche.providers.contract import Part
 from arche.vault import AccountVault, Manifest, PartRef, Row, ServiceState
+
+#: Where a touched row is now: its folder and whether it is one; None when it is gone.
+_Place = tuple[str, bool] | None
+
+
+def note(totals: Mapping[str, Mapping[str, int]], parent: Manifest | None) -> dict[str, Any]:
+    """Note of a commit above ``parent``: per service ``items`` and ``base``, and the chain's bytes before it."""
+    return {"services": {name: dict(numbers) for name, numbers in totals.items()}, "stored_before": stored(parent)}
+
+
+def stored(manifest: Manifest | None) -> int:
+    """Bytes of all objects that the chain wrote up to ``manifest``."""
+    return int(manifest.note.get("stored_before", 0)) + manifest.stored_bytes if manifest is not None else 0
+
+
+def totals_of(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """Per service the numbers ``items`` and ``base`` of a commit's note."""
+    found: dict[str, dict[str, int]] = manifest.note.get("services", {})
+    return found
 
 
 class Draft:
@@ -14,15 +34,13 @@ class Draft:
 
     def __init__(self, vault: AccountVault, parent: Manifest | None, run: str, attempt: str) -> None:
         self._vault = vault
-        self._run = run
-        self._attempt = attempt
-        self._begin(parent)
+        self._writer = vault.writer(parent, run, attempt)
+        self._stand_on(parent)
 
-    def _begin(self, parent: Manifest | None) -> None:
+    def _stand_on(self, parent: Manifest | None) -> None:
         self.parent = parent
         self._view = self._vault.view(parent) if parent is not None else None
-        self._writer = self._vault.writer(parent, self._run, self._attempt)
-        self._touched: dict[tuple[str, str], Row | None] = {}
+        self._touched: dict[tuple[str, str], _Place] = {}
         self.bytes = 0
 
     @property
@@ -39,16 +57,16 @@ class Draft:
         """Present state of an item, this draft's changes included."""
         return self._writer.row(service, item)
 
-    def part(self, part: Part, like: Row | None) -> PartRef:
+    def part(self, part: Part, like: Row | None, size: int = 0) -> PartRef:
         """Store one stream. Whatever its chunks raise comes through, and nothing refers to what was stored."""
-        stored = self._writer.part(part.name, part.media, part.chunks, like)
+        stored = self._writer.part(part.name, part.media, part.chunks, like, size)
         self.bytes += stored.size
         return stored
 
     def put(self, row: Row) -> None:
         """Set an item's row."""
         self._writer.put(row)
-        self._touched[row.service, row.id] = row
+        self._touched[row.service, row.id] = sys.intern(row.folder), row.is_folder
 
     def gone(self, row: Row) -> None:
         """Remove an item's row."""
@@ -57,36 +75,39 @@ class Draft:
 
     def living(self, service: str, scope: str) -> Iterator[Row]:
         """Rows that are in folder ``scope`` now ("" = all of the service). Rows may be removed while iterating."""
-        touched = [(item, row) for (owner, item), row in self._touched.items() if owner == service]
-        before = dict(touched)
+        touched = {item: at for (owner, item), at in self._touched.items() if owner == service}
         met: set[str] = set()
         for row in self._committed(service, scope):
-            present = before.get(row.id, row)
-            if row.id in before:
+            if row.id in touched:
                 met.add(row.id)
-            if present is not None and scope in ("", present.folder):
-                yield present
-        for item, put in touched:
-            if put is not None and item not in met and scope in ("", put.folder):
-                yield put
+                yield from self._there(service, row.id, touched[row.id], scope)
+            else:
+                yield row
+        for item, at in touched.items():
+            if item not in met:
+                yield from self._there(service, item, at, scope)
 
     def folders(self, service: str) -> Iterator[Row]:
         """All folders that there are now."""
-        before = {item: row for (owner, item), row in self._touched.items() if owner == service}
+        touched = {item: at for (owner, item), at in self._touched.items() if owner == service}
         if self._view is not None:
             for row in self._view.folders(service):
-                present = before.pop(row.id, row)
-                if present is not None:
-                    yield present
-        yield from (row for row in before.values() if row is not None and row.is_folder)
+                if row.id not in touched:
+                    yield row
+        for item, at in touched.items():
+            if at is not None and at[1]:
+                yield from self._there(service, item, at, "")
 
-    def commit(
-        self, kind: Literal["checkpoint", "snapshot"], services: Mapping[str, ServiceState], note: Mapping[str, Any]
-    ) -> Manifest:
-        """Make everything durable and visible. Raises vault.Conflict if somebody else committed meanwhile."""
-        self._writer.flush()
-        manifest = self._writer.commit(kind, dict(services), dict(note))
-        self._begin(manifest)
+    def _there(self, service: str, item: str, at: _Place, scope: str) -> Iterator[Row]:
+        if at is not None and scope in ("", at[0]):
+            row = self.row(service, item)
+            if row is not None:
+                yield row
+
+    def commit(self, services: Mapping[str, ServiceState], totals: Mapping[str, Mapping[str, int]]) -> Manifest:
+        """Commit a checkpoint: everything is durable and visible. Raises vault.Conflict if somebody else was first."""
+        manifest = self._writer.commit("checkpoint", dict(services), note(totals, self.parent))
+        self._stand_on(manifest)
         return manifest
 
     def _committed(self, service: str, scope: str) -> Iterator[Row]:

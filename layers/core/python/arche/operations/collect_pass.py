@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -23,19 +23,27 @@ RESTARTS = 3
 QUEUE = 256
 
 
-@dataclass(slots=True)
 class Pass:
     """Works on one service of one account. ``save`` commits when enough has gathered (see ``collect_account``)."""
 
-    name: str
-    reader: Reader
-    draft: Draft
-    progress: Progress
-    reads: int
-    now: Callable[[], datetime]
-    save: Callable[[], None]
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        reader: Reader,
+        draft: Draft,
+        progress: Progress,
+        *,
+        reads: int,
+        now: Callable[[], datetime],
+        save: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.reader = reader
+        self.draft = draft
+        self.progress = progress
+        self._reads = reads
+        self._now = now
+        self._save = save
         self._queue: deque[tuple[Change, Reading | None]] = deque()
         self._ahead: dict[str, str] = {}
         self._gone_from: dict[str, str] = {}
@@ -79,7 +87,7 @@ class Pass:
         self.progress.restart(*flags)
 
     def _walk(self) -> None:
-        began = self.now()
+        began = self._now()
         try:
             for change in self.reader.service.changes(self.reader.account, self.progress.marked.cursor or None):
                 self._take(change)
@@ -94,8 +102,8 @@ class Pass:
 
     def _take(self, change: Change) -> None:
         reading = None
-        if self.reads and isinstance(change, Item) and self._needs_content(change):
-            while len(self._ahead) >= self.reads:
+        if self._reads and isinstance(change, Item) and self._needs_content(change):
+            while len(self._ahead) >= self._reads:
                 self._apply_next()
             if self._ahead.get(change.id) != change.version:
                 self._ahead[change.id] = change.version
@@ -123,7 +131,7 @@ class Pass:
             case Mark():
                 self.progress.mark(change.cursor)
                 self._watch()
-        self.save()
+        self._save()
 
     def _announced(self, item: Item, reading: Reading | None) -> None:
         self.progress.listed(item)
@@ -185,7 +193,7 @@ class Pass:
         self.progress.problems[item.id] = problem
 
     def _vanished(self, item: Item, before: Row | None) -> None:
-        """The item went away while it was read: announced, and accounted for."""
+        """Account for an item that was announced and went away while it was read."""
         if before is not None:
             self.draft.gone(before)
             self.progress.live -= 1

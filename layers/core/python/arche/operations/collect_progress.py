@@ -102,7 +102,7 @@ class Progress:
         self.same_marks = 0
 
     def dumps(self) -> list[bytes]:
-        """What each listing at the last Mark had listed, for ``state`` and for the spool object (joined)."""
+        """Dump what each listing at the last Mark had listed, for ``state`` and for the spool object (joined)."""
         return [self.marked.listings[scope].seen.dump() for scope in sorted(self.marked.listings)]
 
     def state(self, spool: str = "", dumps: Sequence[bytes] = ()) -> ServiceState:
@@ -127,11 +127,11 @@ class Progress:
 
 
 def resume(
-    state: ServiceState | None, note: Mapping[str, int], cursor: str, work: ObjectStore, *, same_run: bool
+    state: ServiceState | None, totals: Mapping[str, int], cursor: str, work: ObjectStore, *, same_run: bool
 ) -> Progress:
     """Take up a service where the last commit left it.
 
-    ``note`` holds ``items`` and ``base`` of the service; ``cursor`` is an advisory one that is newer than the commit
+    ``totals`` holds ``items`` and ``base`` of the service; ``cursor`` is an advisory one that is newer than the commit
     ("" = none). A new run begins with fresh counts, and with the failed items of the last one as expected and failed.
     """
     progress = Progress()
@@ -139,11 +139,11 @@ def resume(
         progress.restart()
         return progress
     progress.problems = dict(state.problems)
-    progress.live = note.get("items", 0)
+    progress.live = totals.get("items", 0)
     progress.as_of = state.as_of
     if same_run:
         progress.counts = Counts(**state.counts)
-        progress.base = note.get("base", progress.live)
+        progress.base = totals.get("base", progress.live)
         progress.flags = set(state.flags)
         progress.complete = state.complete
     else:

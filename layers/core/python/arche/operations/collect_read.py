@@ -19,7 +19,7 @@ UNREACHABLE_ITEMS = 3
 
 
 class ItemLost(Exception):  # noqa: N818 - the name says what happened
-    """This item cannot be had in this run; ``code`` is a stable word, the message is for people."""
+    """The item cannot be had in this run; ``code`` is a stable word, the message is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -52,7 +52,9 @@ class Reader:
         while self._open:
             self._open.popleft().close()
 
-    def store(self, draft: Draft, item: Item, like: Row | None, reading: Reading | None) -> tuple[Item, tuple[PartRef, ...]] | Gone:
+    def store(
+        self, draft: Draft, item: Item, like: Row | None, reading: Reading | None
+    ) -> tuple[Item, tuple[PartRef, ...]] | Gone:
         """Bring the item's parts into the draft; answers the item as it was read, or Gone if it went away meanwhile.
 
         Raises ItemLost; Throttled, CredentialRejected, Forbidden as the room does; Unreachable only when several items
@@ -88,7 +90,7 @@ class Reader:
 
     def _parts(self, draft: Draft, item: Item, like: Row | None, source: Reading) -> Iterator[PartRef]:
         for number, part in enumerate(source.parts()):
-            stored = draft.part(part, like)
+            stored = draft.part(part, like, item.size if number == 0 and part.media == "file" else 0)
             if number == 0 and _short(part, stored.size, item.size):
                 raise Truncated("the content ended before its announced size")
             yield stored

@@ -71,7 +71,7 @@ class Removals:
                     yield row.id
 
     def _subtree(self, roots: Iterable[str]) -> set[str]:
-        """The folders and all folders below them, but for those that a listing has shown alive."""
+        """Gather the folders and all folders below them, but for those that a listing has shown alive."""
         doomed = set(roots)
         if not doomed:
             return doomed

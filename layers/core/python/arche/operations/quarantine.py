@@ -17,6 +17,9 @@ PROVING = "proving"
 MASS_REMOVAL = "mass_removal"
 LOOPING = "looping"
 
+#: Reasons of ``Quarantined``.
+QUARANTINES = frozenset({"empty_at_once", "contradiction", LOOPING})
+
 AMBER_FLAGS = frozenset({MASS_CHANGE, DELTA_MISTRUSTED})
 
 

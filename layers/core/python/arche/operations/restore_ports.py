@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from arche.model.restore import JobState, RestoreJob
-from arche.model.work import AccountRow, Head, Lease
+from arche.model.work import AccountRow, Head
 from arche.providers.contract import Account, Service
 from arche.vault import AccountVault, ObjectStore
 
@@ -40,10 +40,6 @@ class RestoreBook(Protocol):
         """Read the cached head of an account, or None."""
         ...
 
-    def open_lease(self, lease: Lease) -> None:
-        """Create the lease (nothing if it is there): the undo snapshot's, in the restore's own run."""
-        ...
-
     def close_lease(self, lease: str) -> None:
         """Close a lease: `grant` answers no more for it."""
         ...
@@ -51,7 +47,7 @@ class RestoreBook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the vendor lets one account take, for the plan's earliest finish. Source: the room's page in docs/providers."""
+    """What the vendor lets one account take, for the plan's earliest finish (see docs/providers)."""
 
     calls_per_item: float = 3.0
     calls_per_second: float = 16.0

@@ -12,6 +12,7 @@ from typing import Any
 from arche.model.completeness import Colour, Counts
 from arche.model.work import Batch, Head, Lease, RunProblem, RunRecord, Task, TaskState, iso
 from arche.operations.backup_ports import SealPorts
+from arche.operations.collect_draft import note, stored, totals_of
 from arche.operations.quarantine import AMBER_FLAGS, DELTA_MISTRUSTED, MASS_CHANGE
 from arche.vault import AccountVault, Conflict, Manifest, ServiceState
 
@@ -82,7 +83,7 @@ def _account(lease: Lease, task: Task, ports: SealPorts) -> tuple[RunRecord, Hea
         return _quarantined(lease, task, parent, now), None
     snapshot = _snapshot(vault, parent, lease.run, ports)
     services = snapshot.services
-    items = sum(int(snapshot.note.get(name, {}).get("items", 0)) for name in services)
+    items = sum(numbers.get("items", 0) for numbers in totals_of(snapshot).values())
     record = RunRecord(
         account=task.account,
         run=lease.run,
@@ -95,17 +96,17 @@ def _account(lease: Lease, task: Task, ports: SealPorts) -> tuple[RunRecord, Hea
         counts=task.counts,
         problems=tuple(problems(services, task.flags)),
         items=items,
-        stored_bytes=snapshot.stored_bytes,
+        stored_bytes=stored(snapshot),
     )
     newer = cached.cursors if cached is not None and cached.seq == snapshot.seq else {}
     head = Head(
         account=task.account,
         seq=snapshot.seq,
-        digest=snapshot.digest,
+        digest=snapshot.digest.hex(),
         checked_at=now,
         cursors=newer,
         items=items,
-        stored_bytes=snapshot.stored_bytes,
+        stored_bytes=stored(snapshot),
     )
     return record, head
 
@@ -119,7 +120,8 @@ def _snapshot(vault: AccountVault, parent: Manifest, run: str, ports: SealPorts)
             raise NotClosed(f"the chain's head {parent.seq} is not the complete state of {run}")
         _prove(vault, parent)
         try:
-            return vault.writer(parent, run, ports.attempt).commit("snapshot", dict(parent.services), dict(parent.note))
+            writer = vault.writer(parent, run, ports.attempt)
+            return writer.commit("snapshot", parent.services, note(totals_of(parent), parent))
         except Conflict as conflict:
             parent = conflict.manifest
     raise NotClosed(f"others keep committing above {parent.seq}; the next run seals")

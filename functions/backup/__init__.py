@@ -1,0 +1,1 @@
+"""Entries of the functions of backup: event in, operation, event out."""

@@ -1,0 +1,1 @@
+"""Entries of the functions of billing: event in, operation, event out."""

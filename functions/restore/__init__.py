@@ -1,0 +1,1 @@
+"""Entries of the functions of restore: event in, operation, event out."""
