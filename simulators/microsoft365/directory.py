@@ -133,7 +133,7 @@ class Directory:
             "SELECT count(*) FROM user WHERE tenant = ? AND address = ?", (tenant.id, address)
         ).fetchone()[0]
         user_id = self._simulation.chance.guid("user", address, str(earlier) if earlier else "")
-        number = self._next(tenant.id)
+        number = self.next_change(tenant.id)
         self._database.execute(
             "INSERT INTO user VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'live', NULL)",
             (
@@ -190,7 +190,7 @@ class Directory:
 
     def update(self, user: User, values: Mapping[str, Any], *, purpose: str | None = None) -> User:
         """Set properties of a user; None takes one away."""
-        number = self._next(user.tenant)
+        number = self.next_change(user.tenant)
         entity = {key: value for key, value in (user.entity | dict(values)).items() if value is not None}
         changes = user.changes | dict.fromkeys(values, number)
         address = str(entity["userPrincipalName"]).lower()
@@ -207,7 +207,7 @@ class Directory:
 
     def move(self, user: User, state: str) -> None:
         """Into the bin (``binned``), out of it (``live``), or away for good (``gone``)."""
-        number = self._next(user.tenant)
+        number = self.next_change(user.tenant)
         born = number if state == "live" else user.born
         binned = self._simulation.clock.now() if state == "binned" else user.binned
         self._database.execute(
@@ -221,7 +221,8 @@ class Directory:
         for row in old:
             self.move(_user(row), "gone")
 
-    def _next(self, tenant_id: str) -> int:
+    def next_change(self, tenant_id: str) -> int:
+        """Draw the number of the tenant's next change."""
         row = self._database.execute(
             "UPDATE tenant SET change = change + 1 WHERE id = ? RETURNING change", (tenant_id,)
         ).fetchone()

@@ -18,11 +18,12 @@ EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 PATHS = re.compile(
     r"/(users(/\{id\}(/(mailfolders|messages|mailboxsettings|settings|outlook|translateexchangeids"
     r"|inferenceclassification)\b.*)?|/delta)?|admin/exchange/mailboxes\b.*|organization(/\{id\})?|domains(/\{id\})?"
-    r"|subscribedskus(/\{id\})?|directory/deleteditems\b.*|directoryroles\b.*|groups(/\{id\}|/delta)?)",
+    r"|subscribedskus(/\{id\})?|directory/deleteditems\b.*|directoryroles\b.*|groups(/\{id\}(/members)?|/delta)?)",
     re.IGNORECASE,
 )
 ROOTS = [
     "user",
+    "group",
     "organization",
     "domain",
     "subscribedSku",
