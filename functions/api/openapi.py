@@ -37,7 +37,7 @@ def document() -> dict[str, Any]:
     )
     made: dict[str, Any] = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
     # The resolver's own form of a validation error never leaves this API.
-    for name in ("HTTPValidationError", "ValidationError"):
+    for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         made["components"]["schemas"].pop(name, None)
     return made
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from arche.operations import consent
-from functions.api import desk, pages
+from functions.api import desk, pages, shapes
 
 router = Router()
 _HTML: Final[dict[str, Any]] = {"content": {"text/html": {"schema": {"type": "string"}}}}
@@ -22,6 +22,7 @@ Text = Annotated[str | None, Query(max_length=8192)]
         200: {"description": "Done; a page that says so", **_HTML},
         302: {"description": "On to the sign-in of an administrator", **_HTML},
         400: {"description": "A page that says what happened and what to do next", **_HTML},
+        422: shapes.problems("A query longer than any vendor sends"),
     },
     summary="Next step of a consent",
     tags=["consents"],

@@ -25,6 +25,7 @@ from functions.api.shapes.base import (
     ServiceName,
     Shape,
     answers,
+    problems,
 )
 from functions.api.shapes.content import (
     Entry,
@@ -100,4 +101,5 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "answers",
+    "problems",
 ]

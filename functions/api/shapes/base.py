@@ -53,7 +53,7 @@ class Unauthorized(BaseModel):
 
 def answers(model: type[BaseModel], status: int = 200, description: str = "Done") -> dict[int, Any]:
     """Give the ``responses`` of an operation: one success with its model, and the errors that all share."""
-    errors = {code: _problem("See `code` and `detail`") for code in ERROR_STATUSES}
+    errors = {code: problems("See `code` and `detail`") for code in ERROR_STATUSES}
     return {
         status: {"description": description, "content": {"application/json": {"model": model}}},
         401: {"description": "No valid token", "content": {"application/json": {"model": Unauthorized}}},
@@ -61,5 +61,6 @@ def answers(model: type[BaseModel], status: int = 200, description: str = "Done"
     }
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problems(description: str) -> dict[str, Any]:
+    """Give the ``responses`` entry of an error."""
     return {"description": description, "content": {"application/problem+json": {"model": Problem}}}
