@@ -74,7 +74,7 @@ class Access(Construct):
 
     def _vault_rights(self, data: DataStack) -> None:
         vault, keys = data.bucket_arn("vault"), data.bucket_arn("keys")
-        objects = [*(f"{vault}/{part}/K-*" for part in _VAULT_PREFIXES), f"{keys}/*"]
+        objects = [*(f"{vault}/{part}/K-*" for part in _VAULT_PREFIXES), f"{keys}/k/K-*"]
         rights.allow(self.writer, ["s3:GetObject", "s3:PutObject"], objects, because=_NARROWED)
         rights.allow(self.reader, ["s3:GetObject"], objects, because=_NARROWED)
         for role in (self.writer, self.reader):
@@ -105,12 +105,15 @@ class Access(Construct):
         )
         rights.tables(self.reader, read_write, data.work_table, conditions=of_customer)
         for role in (self.writer, self.reader):
-            _objects(role, data.bucket_arn("work"))
-        _objects(self.reader, data.bucket_arn("exports"))
+            _objects(role, data.bucket_arn("work"), "customers/K-*")
+        exports = data.bucket_arn("exports")
+        _objects(self.reader, exports, "K-*")
+        # A download above 5 MB goes up in parts; one that breaks off is taken back.
+        rights.allow(self.reader, ["s3:AbortMultipartUpload"], [f"{exports}/K-*"], because=_NARROWED)
 
 
-def _objects(role: iam.Role, bucket: str) -> None:
-    rights.allow(role, ["s3:GetObject", "s3:PutObject"], [f"{bucket}/*"], because=_NARROWED)
+def _objects(role: iam.Role, bucket: str, keys: str) -> None:
+    rights.allow(role, ["s3:GetObject", "s3:PutObject"], [f"{bucket}/{keys}"], because=_NARROWED)
     rights.allow(role, ["s3:ListBucket"], [bucket])
 
 

@@ -78,7 +78,7 @@ class DataStack(Stack):
         secret = self.apps_secret.node.default_child
         if not isinstance(secret, secretsmanager.CfnSecret):
             raise TypeError("the secret has no resource of its own")
-        # `Ref` and `Id` are the same ARN in CloudFormation; the embedded cloud's `Ref` is a name, which no policy matches.
+        # `Ref` and `Id` are the same ARN in CloudFormation; the embedded cloud's `Ref` is the name.
         self.apps_secret_arn = secret.attr_id
         self.members = Members(self, "Members", options)
         pin(self.members.pool, "UserPool")

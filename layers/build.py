@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script beside the layers, no package
 """Builds the vendor layer: ``layers/vendor/python/{lambda,local}/python/``, the third-party code of every function.
 
 ``python layers/build.py`` builds for Lambda (arm64, Python 3.13, binary wheels only, so no Docker and no compiler),

@@ -20,11 +20,11 @@ from typing import IO, Any, Self
 
 import boto3
 
-from localcloud import gaps, people, toolkit
-from localcloud.apps import register_apps
+from localcloud import apps, gaps, people, toolkit
 from localcloud.children import LOOPBACK, Child, Refused, end_leftover, free_port, in_use, plain_environment, python
 from localcloud.record import Record, hold
 from localcloud.toolkit import ACCOUNT, REGION, ROOT
+from simulators.frame.control import Control
 
 API_ID = "a4c4e000"
 """Id of the API, chosen by a tag, so that its address is known before it is made (it is a setting of functions)."""
@@ -155,7 +155,13 @@ class Cloud:
         treated = gaps.apply(deployed.assembly, self.client("cloudformation"), self.client("s3"))
         self.say(f"stacks: deployed; {treated} buckets got lifecycle, encryption and lock")
         self.record.member = people.partner(self.client("cognito-idp"), self.outputs, self.endpoint, self.record.member)
-        self.record.apps = register_apps(self, self.record.apps)
+        self.record.apps = apps.register(
+            Control(self.control),
+            self.client("kms"),
+            self.outputs,
+            endpoint=self.endpoint,
+            earlier=self.record.apps,
+        )
         self.record.phase = "ready"
         self.record.whole = True
         self._write()

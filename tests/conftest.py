@@ -47,8 +47,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 def _start(home: Path) -> subprocess.Popen[bytes]:
     log = home / "up.log"
-    early = [] if (ROOT / "infra/machines/backup.asl.json").exists() else ["-c", "machines=tests/infra/machines"]
-    process = _localcloud("up", "--fresh", "--still", "--home", str(home), *early, log=log)
+    process = _localcloud("up", "--fresh", "--still", "--home", str(home), log=log)
     limit = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < limit:
         if "] ready:" in log.read_text():
