@@ -136,20 +136,17 @@ class Pass:
     def _announced(self, item: Item, reading: Reading | None) -> None:
         self.progress.listed(item)
         self._gone_from.pop(item.id, None)
-        if not item.is_folder:
-            if item.id not in self.progress.problems:
-                self.progress.count(expected=1)
-            self._watch()
         row = self.draft.row(self.name, item.id)
         if row is not None and not row.problem and row == _row(self.name, item, row.parts):
             if not item.is_folder:
-                self.progress.count(unchanged=1)
+                self._ended(item.id, "unchanged")
         elif self._needs_content(item):
             self._read(item, row, reading)
         else:
             self._put(_row(self.name, item, row.parts if row else ()), row)
         if reading is not None:
             reading.close()
+        self._watch()
 
     def _needs_content(self, item: Item) -> bool:
         if item.is_folder:
@@ -161,22 +158,22 @@ class Pass:
         try:
             stored = self.reader.store(self.draft, item, row, reading)
         except ItemLost as lost:
-            self._refused.add(item.id)
             self._failed(item, row, lost)
             return
         if isinstance(stored, Gone):
-            self._vanished(item, row)
+            if row is not None:
+                self.draft.gone(row)
+                self.progress.live -= 1
+            self._ended(item.id, "vanished")
             return
         item, parts = stored
         self._put(_row(self.name, item, parts), row)
 
     def _put(self, row: Row, before: Row | None) -> None:
         self.draft.put(row)
-        if row.is_folder:
-            return
-        self.progress.live += before is None
-        healed = self.progress.problems.pop(row.id, None) is not None
-        self.progress.count(stored=1, failed=-1 if healed else 0)
+        if not row.is_folder:
+            self.progress.live += before is None
+            self._ended(row.id, "stored")
 
     def _failed(self, item: Item, before: Row | None, lost: ItemLost) -> None:
         """Record a row with its problem; the last good version's parts stay, below its own properties."""
@@ -189,16 +186,14 @@ class Pass:
             self.draft.put(row)
         self.progress.live += before is None
         if item.id not in self.progress.problems:
-            self.progress.count(failed=1)
+            self.progress.count(expected=1, failed=1)
         self.progress.problems[item.id] = problem
+        self._refused.add(item.id)
 
-    def _vanished(self, item: Item, before: Row | None) -> None:
-        """Account for an item that was announced and went away while it was read."""
-        if before is not None:
-            self.draft.gone(before)
-            self.progress.live -= 1
-        known = self.progress.problems.pop(item.id, None) is not None
-        self.progress.count(vanished=1, failed=-1 if known else 0)
+    def _ended(self, item: str, ending: str) -> None:
+        """Count an item's good ending. One that had failed was expected already, and fails no more."""
+        healed = self.progress.problems.pop(item, None) is not None
+        self.progress.count(**{ending: 1}, expected=0 if healed else 1, failed=-1 if healed else 0)
 
     def _gone(self, gone: Gone) -> None:
         row = self.draft.row(self.name, gone.id)
@@ -207,11 +202,9 @@ class Pass:
 
     def _remove(self, row: Row) -> None:
         self.draft.gone(row)
-        if row.is_folder:
-            return
-        self.progress.live -= 1
-        known = self.progress.problems.pop(row.id, None) is not None
-        self.progress.count(vanished=1, expected=0 if known else 1, failed=-1 if known else 0)
+        if not row.is_folder:
+            self.progress.live -= 1
+            self._ended(row.id, "vanished")
 
     def _finish(self) -> None:
         progress = self.progress
@@ -248,8 +241,7 @@ class Pass:
             elif row is not None:
                 self._remove(row)
             else:
-                self.progress.problems.pop(found.id, None)
-                self.progress.count(vanished=1, failed=-1)
+                self._ended(found.id, "vanished")
 
     def _passing(self, item: str) -> bool:
         return not self.progress.problems[item].startswith("ItemRefused")

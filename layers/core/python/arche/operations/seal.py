@@ -89,7 +89,7 @@ def _account(lease: Lease, task: Task, ports: SealPorts) -> tuple[RunRecord, Hea
         run=lease.run,
         started=lease.started,
         ended=now,
-        colour=colour(task.counts, services),
+        colour=colour(task, services),
         outcome="snapshot" if snapshot.run == lease.run else "unchanged",
         seq=snapshot.seq,
         slot=lease.slot,
@@ -134,11 +134,11 @@ def _prove(vault: AccountVault, parent: Manifest) -> None:
         raise NotClosed(f"content of a row in {broken.service} is missing from the vault below {parent.seq}")
 
 
-def colour(counts: Mapping[str, Mapping[str, int]], services: Mapping[str, ServiceState]) -> Colour:
+def colour(task: Task, services: Mapping[str, ServiceState]) -> Colour:
     """Green only by the one formula in every service, with no failed item and no flag that asks for attention."""
-    green = all(Counts(**numbers).green for numbers in counts.values())
-    clean = not any(state.problems or AMBER_FLAGS & set(state.flags) or state.listings for state in services.values())
-    return Colour.GREEN if green and clean and counts else Colour.AMBER
+    green = all(Counts(**numbers).green for numbers in task.counts.values())
+    whole = not any(state.problems or state.listings for state in services.values())
+    return Colour.GREEN if task.counts and green and whole and not AMBER_FLAGS & set(task.flags) else Colour.AMBER
 
 
 def problems(services: Mapping[str, ServiceState], flags: tuple[str, ...]) -> list[RunProblem]:
