@@ -50,8 +50,6 @@ def test_an_account_of_another_customer_is_unknown(catalog, customer):
     assert catalog.accounts.account("K-000002", "A-0001") is None
     assert catalog.customer("K-000002").account("A-0001") is None
     assert catalog.customer("K-000001").account("A-0001").provider_id == "u-1"
-    assert catalog.customer("K-000001").address("A-0001") == "erika@example.com"
-    assert catalog.customer("K-000002").address("A-0001") == ""
 
 
 def test_activation_writes_slots_and_nothing_of_a_runs_business(catalog, bound):
@@ -188,3 +186,19 @@ def test_run_records_come_newest_first_as_of_a_time(catalog, customer):
     with pytest.raises(BadCursor):
         read("K-000001", "A-0001", until="", after="RUN#A-0010#2026-11-03T06:00:00Z#r-3", limit=9)
     assert read("K-000002", "A-0001", until="", after="", limit=9) == ([], "")
+
+
+def test_usage_is_one_row_per_day(catalog, customer):
+    from arche.model.usage import Usage
+
+    catalog.accounts.add_account(listing())
+    catalog.customer("K-000001").put_head(Head(account="A-0001", seq=1, digest="d", checked_at="x", items=3))
+    assert list(catalog.meter.customers()) == ["K-000001"]
+    ((row, head),) = catalog.meter.protected("K-000001")
+    assert (row.label, head.items) == ("A-0001", 3)
+    for archived in (1, 2):
+        catalog.meter.put_usage(Usage("K-000001", "2026-11-24", {"person": 1}, 0, archived, 3, 4))
+    (usage,) = catalog.meter.usage("K-000001", "2026-11-01", "2026-11-30")
+    assert usage.archived == 2
+    assert catalog.meter.usage("K-000001", "2026-12-01", "2026-12-31") == []
+    assert list(catalog.meter.protected("K-000002")) == []

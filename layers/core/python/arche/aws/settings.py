@@ -76,6 +76,13 @@ class WorkerSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverSettings(WorkerSettings):
+    """``backup.discover``: told what every worker is told, but works in its own right and asks ``token`` alone."""
+
+    KIND: ClassVar[str] = "discover"
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSettings(Settings):
     """``billing.meter``: reads accounts and heads of the index, writes usage rows."""
 
@@ -161,7 +168,7 @@ SETTINGS_BY_HANDLER: dict[str, type[Settings]] = {
     "functions.backup.schedule": ScheduleSettings,
     "functions.backup.collect": WorkerSettings,
     "functions.backup.seal": WorkerSettings,
-    "functions.backup.discover": WorkerSettings,
+    "functions.backup.discover": DiscoverSettings,
     "functions.restore.plan": WorkerSettings,
     "functions.restore.deliver": WorkerSettings,
     "functions.restore.report": WorkerSettings,

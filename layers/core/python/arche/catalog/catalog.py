@@ -9,6 +9,7 @@ from arche.catalog.accounts import AccountBook
 from arche.catalog.apps import Apps
 from arche.catalog.budgets import Budgets, Limit
 from arche.catalog.idempotency import IdempotentWorkBook
+from arche.catalog.meter import MeterBook
 from arche.catalog.schedule import ScheduleBook
 from arche.catalog.table import Credentials, Rows, Tables
 from arche.catalog.tenancy import TenancyBook
@@ -56,6 +57,11 @@ class Catalog:
     def apps(self) -> Apps:
         """Our apps at the platforms."""
         return Apps(self.rows)
+
+    @cached_property
+    def meter(self) -> MeterBook:
+        """Usage per customer and day."""
+        return MeterBook(self.rows)
 
     def customer(self, customer: str) -> CustomerBook:
         """Rows of one customer, for its worker. Raises LabelError."""

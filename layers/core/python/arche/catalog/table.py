@@ -219,6 +219,21 @@ class Rows:
             if not start:
                 return
 
+    def scan(self, table: TableName, sk: str) -> Iterator[Row]:
+        """Read all rows of the whole table that have this sort key. Costs a read of everything: once a day at most."""
+        start: Any = None
+        while True:
+            try:
+                answer = self._connection.scan(
+                    self._name(table), filter_condition=attr("sk") == value(sk), exclusive_start_key=start
+                )
+            except PynamoDBException as error:
+                _refuse(error)
+            yield from (decode_row(row) for row in answer["Items"])
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return
+
     def transact(self, *writes: Write) -> None:
         """Do all writes or none, at most 100. ConditionFailed.failed names those that refused."""
         kinds: dict[type, list[dict[str, Any]]] = {Check: [], Delete: [], Put: [], Update: []}

@@ -57,11 +57,6 @@ class CustomerBook:
         """Read an account's index row, or None."""
         return read_account(self._rows, self._customer, label)
 
-    def address(self, label: str) -> str:
-        """Read the account's address from the directory, for rooms that need one; "" if there is none."""
-        row = self._rows.get("directory", self._customer, f"ACCOUNT#{label}")
-        return str(row["address"]) if row else ""
-
     def connection(self, label: str) -> Connection | None:
         """Read a connection's state, or None."""
         return connections.worker_view(self._rows, self._customer, label)

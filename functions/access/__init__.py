@@ -1,0 +1,1 @@
+"""Who gets at data, and who speaks for us at the platforms."""
