@@ -39,10 +39,10 @@ def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
     for router in routers:
         app.include_router(router)
 
-    @app.exception_handler(Exception)
     def to_problem(error: Exception) -> Response[str]:
         return answer_to(error, path_of(app.current_event.raw_event), logger)
 
+    app.exception_handler(Exception)(to_problem)
     return app
 
 
@@ -61,7 +61,9 @@ def answer(
     path = path_of(event)
     if path not in OPEN_PATHS:
         try:
-            app.append_context(**{_MEMBER: member_of(tenancy(), claims_of(event))})
+            app.append_context(  # type: ignore[no-untyped-call] # it has no annotation of its return
+                **{_MEMBER: member_of(tenancy(), claims_of(event))}
+            )
         except Exception as error:  # noqa: BLE001 - the last frame: whatever it is, the caller gets a problem
             return _built(answer_to(error, path, logger))
     return _with_headers(app.resolve(event, context))
@@ -118,7 +120,7 @@ def _refused(event: dict[str, Any]) -> Response[str] | None:
 
 
 def _built(response: Response[str]) -> dict[str, Any]:
-    answered = {
+    answered: dict[str, Any] = {
         "statusCode": response.status_code,
         "body": response.body,
         "isBase64Encoded": False,

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from arche.operations.members import Member
+from arche.model.tenancy import Member
 from arche.operations.refusals import Invalid
 
 Cursor = Annotated[str | None, Query(max_length=4096, description="`next` of the page before")]

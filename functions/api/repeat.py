@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from aws_lambda_powertools.event_handler import Request, Response
 
+from arche.model.listing import Answer
 from arche.model.tenancy import Member
-from arche.operations.front_ports import Answer, WorkBook
+from arche.operations.front_ports import WorkBook
 from arche.operations.once import once
 from functions.api import desk
 from functions.api.shapes import Shape

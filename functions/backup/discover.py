@@ -32,7 +32,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             now=lambda: datetime.now(UTC),
             deadline=lambda: context.get_remaining_time_in_millis() < _SPARE_MS,
         )
-        logger().info("daily discovery", **ended)
+        logger().info("daily discovery", extra={"ended": ended})
         return dict(ended)
     found = discover.run(
         ports,

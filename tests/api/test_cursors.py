@@ -95,7 +95,7 @@ def test_a_forged_position_in_a_vault_and_in_results(world):
     body = {"account": account, "whole": True}
     job = world.call("POST", f"/v1/customers/{customer}/restores", body).json["job"]
     place = Place.of(member, "results", customer=customer, job=job)
-    for position in ("x", "1", "0.0", "1.-1", "1. 1", "1 K-999999/secret", "１.１"):
+    for position in ("x", "1", "0.0", "1.-1", "1. 1", "1 K-999999/secret", "\uff11.\uff11"):
         answer = world.call(
             "GET", f"/v1/customers/{customer}/restores/{job}/results", query={"cursor": place.cursor(position)}
         )

@@ -196,6 +196,55 @@ def test_restore_is_planned_then_started(world):
     assert (again.status, world.machines.calls[-1][1]) == (202, f"{job}-start")
 
 
+def test_plan_and_report_are_shown_without_what_machines_need(world):
+    customer = world.connected()
+    account = world.account(customer)
+    body = {"account": account, "whole": True}
+    path = world.call("POST", f"/v1/customers/{customer}/restores", body).headers["Location"]
+    job = path.rpartition("/")[2]
+    loss = {"field": "webLink", "reason": "not settable", "items": 2}
+    plan = {
+        "seq": 1,
+        "services": {"exchange": {"as_of": 1, "problems": 0}},
+        "target": account,
+        "in_place": True,
+        "items": 2,
+        "folders": 1,
+        "bytes": 30,
+        "conflicts": 1,
+        "conflict_rule": "skip",
+        "without_content": 0,
+        "losses": [{"kind": "mail", **loss}],
+        "calls": 7,
+        "earliest_finish": "2026-11-24T06:00:01Z",
+        "seconds": 1,
+        "batches": 1,
+        "batches_key": f"{customer}/{job}/batches-1.jsonl",
+    }
+    report = {
+        "items": 2,
+        "actions": {"written": 2},
+        "given_back": 2,
+        "verified": 2,
+        "failed": 0,
+        "unfinished": 0,
+        "declared_loss": 2,
+        "items_with_losses": 2,
+        "losses": [loss],
+        "results": f"{customer}/{job}/results/",
+        "ended": "2026-11-24T06:01:00Z",
+        "problem": "",
+    }
+    world.catalog.customer(customer).update_job(job, "done", message="All is back.", plan=plan, report=report)
+    shown = world.call("GET", path).json
+    assert (shown["state"], shown["message"]) == ("done", "All is back.")
+    assert shown["plan"]["losses"] == [{"kind": "mail", **loss}]
+    assert shown["report"]["losses"] == [{"kind": "", **loss}]
+    for internal in ("batches", "batches_key", "services", "seq"):
+        assert internal not in shown["plan"]
+    assert "results" not in shown["report"]
+
+
 def test_results(world):
     customer = world.connected()
     account = world.account(customer)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import get_args
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from arche.model.listing import AccountListing
 from arche.operations import accounts
-from arche.operations.front_ports import AccountListing
 from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place
 from functions.api.repeat import repeatable
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 _BASE = "/v1/customers/<customer>/accounts"
 
 

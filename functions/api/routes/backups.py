@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.operations import backups_now, jobs
 from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.repeat import repeatable
 from functions.api.routes import jobs as job_routes
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 @router.post(

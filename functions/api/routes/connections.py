@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.tenancy import ConnectionRecord, Consent
 from arche.model.work import iso
@@ -15,8 +14,9 @@ from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.repeat import repeatable
 from functions.api.routes import jobs as job_routes
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 _BASE = "/v1/customers/<customer>/connections"
 
 

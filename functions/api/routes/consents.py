@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from arche.operations import consent
 from functions.api import desk, pages, shapes
+from functions.api.routes import new_router
 
-router = Router()
-_HTML: Final[dict[str, Any]] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+router = new_router()
+_HTML: Final[dict[str, Any]] = {"text/html": {"schema": {"type": "string"}}}
+_RESPONSES: Final[dict[int, Any]] = {
+    200: {"description": "Done; a page that says so", "content": _HTML},
+    302: {"description": "On to the sign-in of an administrator", "content": _HTML},
+    400: {"description": "A page that says what happened and what to do next", "content": _HTML},
+    422: shapes.problems("A query longer than any vendor sends"),
+}
 Text = Annotated[str | None, Query(max_length=8192)]
 
 
 @router.get(
     "/v1/consents/callback",
-    responses={
-        200: {"description": "Done; a page that says so", **_HTML},
-        302: {"description": "On to the sign-in of an administrator", **_HTML},
-        400: {"description": "A page that says what happened and what to do next", **_HTML},
-        422: shapes.problems("A query longer than any vendor sends"),
-    },
+    responses=_RESPONSES,
     summary="Next step of a consent",
     tags=["consents"],
     security=[{}],

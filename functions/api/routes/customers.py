@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.tenancy import Customer
 from arche.operations import customers
@@ -12,8 +11,9 @@ from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place, fingerprint
 from functions.api.repeat import JSON, repeatable
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 def shape(customer: Customer) -> shapes.Customer:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from arche.model.work import iso
@@ -16,11 +15,15 @@ from functions.api import desk, download, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place
 from functions.api.refs import from_ref, to_ref
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 _BASE = "/v1/customers/<customer>/accounts/<account>"
-_BYTES: Final[dict[str, Any]] = {
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+_BYTES: Final[dict[str, Any]] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_DOWNLOAD: Final[dict[int, Any]] = {
+    **shapes.answers(shapes.ItemDetail),
+    200: {"description": "The bytes, exactly as they were stored", "content": _BYTES},
+    303: {"description": "Larger than 4 MiB: the bytes are at Location for 15 minutes", "content": _BYTES},
 }
 _SERVICE: Final = r"^[a-z]{2,20}$"
 
@@ -107,11 +110,7 @@ def one(
 
 @router.get(
     f"{_BASE}/items/<service>/<item>/content",
-    responses={
-        **shapes.answers(shapes.ItemDetail),
-        200: {"description": "The bytes, exactly as they were stored", **_BYTES},
-        303: {"description": "Larger than 4 MB: the bytes are at Location for 15 minutes", **_BYTES},
-    },
+    responses=_DOWNLOAD,
     summary="Download",
     tags=["content"],
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from arche.model.tenancy import Job
 from arche.operations import jobs
 from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 def shape(job: Job) -> shapes.Job:

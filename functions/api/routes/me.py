@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from functions.api import shapes
 from functions.api.gate import Caller
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 @router.get("/v1/me", responses=shapes.answers(shapes.Me), summary="Who is asking", tags=["me"])

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Request, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from arche.model.restore import RestoreJob
 from arche.operations import jobs, restores_request
@@ -14,8 +13,9 @@ from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.refs import from_ref
 from functions.api.repeat import repeatable
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 _BASE = "/v1/customers/<customer>/restores"
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from arche.operations import restore_results
 from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place
 from functions.api.refs import to_ref
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 @router.get(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from arche.model.work import RunRecord
 from arche.operations import points
 from functions.api import desk, shapes
 from functions.api.gate import Caller
 from functions.api.paging import Cursor, Limit, Place
+from functions.api.routes import new_router
 
-router = Router()
+router = new_router()
 
 
 def shape(record: RunRecord) -> shapes.Snapshot:

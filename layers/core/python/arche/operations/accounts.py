@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from arche.model.listing import AccountListing
 from arche.model.tenancy import Member
 from arche.model.work import iso
-from arche.operations.front_ports import AccountBook, AccountListing, TenancyBook
+from arche.operations.front_ports import AccountBook, TenancyBook
 from arche.operations.members import customer_of
 from arche.operations.refusals import Conflict, NotFound
 

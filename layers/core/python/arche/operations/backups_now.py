@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from arche.model.listing import AccountListing
 from arche.model.tenancy import Job, Member
 from arche.model.work import iso
 from arche.operations import accounts as accounts_of
 from arche.operations import connections
-from arche.operations.front_ports import AccountListing, Front
+from arche.operations.front_ports import Front
 from arche.operations.members import customer_of
 from arche.operations.refusals import Conflict
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from arche.model.listing import AccountListing
 from arche.model.tenancy import ConnectionRecord, Job, Member
 from arche.model.work import Lease, Run, Task, iso
 from arche.operations import connections
-from arche.operations.front_ports import AccountListing, DiscoverPorts, Front, TenancyBook
+from arche.operations.front_ports import DiscoverPorts, Front, TenancyBook
 from arche.operations.members import customer_of
 from arche.providers.contract import Account
 from arche.providers.errors import CredentialRejected, Forbidden, ProviderError, Throttled

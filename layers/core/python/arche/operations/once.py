@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
+from arche.model.listing import Answer
 from arche.model.tenancy import Member
-from arche.operations.front_ports import Answer, WorkBook
+from arche.operations.front_ports import WorkBook
 from arche.operations.refusals import Conflict, Invalid
 
 
