@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulators.frame.calls import Call
 from simulators.frame.platform import Platform, Simulation
-from simulators.microsoft365 import admin, delta, portal, users
+from simulators.microsoft365 import admin, delta, mail, portal, users
 from simulators.microsoft365.apps import Apps
 from simulators.microsoft365.batch import run_batch
 from simulators.microsoft365.cloud import Cloud
@@ -40,6 +40,7 @@ def build(simulation: Simulation) -> Platform:
     delta.install(cloud)
     admin.install(cloud)
     portal.install(cloud, apps)
+    mail.install(cloud)
     if not directory.tenants():
         for company in companies(simulation.world):
             directory.add_company(company)
