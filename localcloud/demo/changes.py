@@ -56,20 +56,20 @@ def choose(mailboxes: dict[str, Mailbox]) -> Plan:
     return plan
 
 
-def carry_out(control: Control, domain: str, mailboxes: dict[str, Mailbox], plan: Plan) -> None:
+def carry_out(control: Control, mailboxes: dict[str, Mailbox], plan: Plan) -> None:
     """Purge what the plan says; elsewhere read, flag, move and deliver a few mails."""
     for user, purged in sorted(plan.purged.items()):
-        control.act("mail_purge", tenant=domain, user=user, ids=sorted(purged))
+        control.act("mail_purge", user=user, ids=sorted(purged))
     for box in mailboxes.values():
         kept = [mail for mail in _sorted(box) if mail.id not in plan.purged[box.user]]
         for number, mail in enumerate(kept[::_EVERY]):
             if number % 3 == 0:
-                control.act("mail_edit", tenant=domain, user=box.user, id=mail.id, isRead=not mail.json["isRead"])
+                control.act("mail_edit", user=box.user, id=mail.id, properties={"isRead": not mail.json["isRead"]})
             elif number % 3 == 1:
-                control.act("mail_edit", tenant=domain, user=box.user, id=mail.id, categories=["Wichtig"])
+                control.act("mail_edit", user=box.user, id=mail.id, properties={"categories": ["Wichtig"]})
             else:
-                control.act("mail_move", tenant=domain, user=box.user, id=mail.id, folder="archive")
-        control.act("mail_deliver", tenant=domain, user=box.user, raw=_new_mail(box.address).decode())
+                control.act("mail_move", user=box.user, id=mail.id, folder="archive")
+        control.act("mail_deliver", user=box.user, raw=_new_mail(box.address).decode())
 
 
 def _sorted(box: Mailbox) -> list[Mail]:

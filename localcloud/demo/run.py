@@ -75,7 +75,7 @@ class Story:
         first = self._back_up(customer, before)
         sums.backed_up = sum(len(box.mails) for box in before.values())
         plan = choose(before)
-        carry_out(self._control, self._domain, before, plan)
+        carry_out(self._control, before, plan)
         between = source.mailboxes()
         sums.deleted_at_source = sum(len(before[user].mails.keys() - box.mails.keys()) for user, box in between.items())
         sums.incremental = sum(self._changed(before[user], box) for user, box in between.items())
@@ -145,7 +145,7 @@ class Story:
 
     def _spoil(self, restored: Restored, sabotage: int) -> None:
         for user, result in restored.written()[:sabotage]:
-            self._control.act("mail_edit", tenant=self._domain, user=user, id=result["new_id"], subject="altered")
+            self._control.act("mail_edit", user=user, id=result["new_id"], properties={"subject": "altered"})
 
     def _compare(self, plan: Plan, before: dict[str, Mailbox], restored: Restored) -> None:
         sums = self._sums
@@ -166,6 +166,6 @@ class Story:
         for user, purged in plan.purged.items():
             for missing in purged - back[user]:
                 sums.verdict.differ(missing, ["purged and not given back"])
-        sent = self._control.act("notifications_sent", tenant=self._domain)
+        sent = sum(self._control.act("mail_notifications", user=user) for user in before)
         if sent:
             sums.verdict.differ(self._domain, [f"{sent} notifications sent by the restore"])

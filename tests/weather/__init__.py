@@ -1,0 +1,1 @@
+"""Bad input and bad weather through the real stacks: ``make weather`` prints case, promised, seen."""
