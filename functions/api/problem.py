@@ -14,7 +14,9 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
+from arche.aws.errors import AwsUnavailable
 from arche.catalog import errors as rows
+from arche.operations.access import AccessRefused
 from arche.operations.refusals import Conflict, Invalid, NotAllowed, NotFound, Refusal, Stale, Unavailable
 
 MEDIA: Final = "application/problem+json"
@@ -105,8 +107,11 @@ def _refusal(error: Exception) -> Exception:
             return Invalid(
                 "The cursor is damaged. Ask for the first page again, without a cursor.", code="cursor_invalid"
             )
-        case rows.Busy():
-            return Unavailable("The tables did not answer. Try again in some seconds.")
+        case rows.Busy() | AwsUnavailable():
+            return Unavailable("The cloud did not answer. Try again in some seconds.")
+        case AccessRefused():
+            # The lease of the last look was closed meanwhile; the next quarter of an hour has its own.
+            return Unavailable("This is not open for reading just now. Try again in some minutes.", after=300)
         case rows.Conflict():
             return Conflict("This was changed by someone else at the same moment. Read it again and try again.")
     return error

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from arche.aws import wiring
-from arche.aws.settings import WorkerSettings
+from arche.aws.settings import DiscoverSettings
 from arche.model import labels
 from arche.operations import discover
 
@@ -25,7 +25,7 @@ def logger() -> Logger:
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """``{"daily": true}``, or ``{"run", "lease", "customer", "connection", "job", "confirm"}``; answers numbers."""
-    ports = wiring.discover_ports(WorkerSettings.from_env())
+    ports = wiring.discover_ports(DiscoverSettings.from_env())
     if event.get("daily"):
         ended = discover.daily(
             ports,
