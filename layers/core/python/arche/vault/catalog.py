@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from arche.vault.entries import Entry, Seen, is_row, merged, state_of
 from arche.vault.keys import AccountKeys
@@ -33,6 +33,7 @@ class Catalog:
         self.stored = [StoredRun(store, keys, record, self._caches) for record in runs]
         self._inline = [inline] if inline else []
         self._fresh: list[StoredRun] = []
+        self._learned: dict[bytes, PackRecord] = {}
 
     @property
     def runs(self) -> list[Run]:
@@ -44,6 +45,10 @@ class Catalog:
         run = StoredRun(self._store, self._keys, record, self._caches)
         self._fresh.append(run)
         return run
+
+    def learn(self, packs: Iterable[PackRecord]) -> None:
+        """Know packs that are stored, but in no run and no manifest yet."""
+        self._learned.update((pack.tag, pack) for pack in packs)
 
     def find(self, service: str, id_: str, seq: int = NOWHERE) -> Entry | None:
         """Return the entry of one id at ``seq``, None if there is no such row then."""
@@ -79,6 +84,8 @@ class Catalog:
 
     def pack(self, tag: bytes) -> PackRecord | None:
         """Return a pack by its tag; None if it is unknown or retired."""
+        if tag in self._learned:
+            return self._learned[tag]
         for run in reversed(self.runs):
             pack = run.pack(tag)
             if pack is not None:

@@ -77,18 +77,10 @@ def lay_out(
 def _point(manifest: Manifest) -> Entry:
     """Return the vault's own row of a restore point."""
     states = {name: [state.as_of, state.complete, state.counts] for name, state in manifest.services.items()}
-    properties = msgspec.Raw(msgspec.msgpack.encode({"run": manifest.run, "services": states}))
+    properties = msgspec.Raw(msgspec.msgpack.encode({"run": manifest.run, "created": manifest.created, "services": states}))
     return Entry(
-        manifest.seq,
-        0,
-        ITEM,
-        POINTS,
-        "",
-        manifest.created,
-        f"{manifest.seq:010d}",
-        manifest.kind,
-        properties=properties,
-    )
+        manifest.seq, 0, ITEM, POINTS, "", manifest.seq, f"{manifest.seq:010d}", manifest.kind, properties=properties
+    )  # sorted by seq, not by a clock
 
 
 def _blob_records(packs: list[PackRecord]) -> set[bytes]:

@@ -162,7 +162,8 @@ class KeyRing:
                 self._create_account_key(account, generation, secrets.token_bytes(_KEY))
                 continue
             if not data.startswith(b"ARCH"):
-                decode(data, _CustomerObject, key)
+                if not decode(data, _CustomerObject, key).erased:
+                    raise Damaged(f"{key}: neither a key nor an erased mark")
                 raise Erased(account)
             _opened, frames = open_whole(_Sealing(self, account), Kind.ACCOUNT_KEY, data, key)
             if len(frames) != 1 or len(frames[0]) != 2 * _KEY:

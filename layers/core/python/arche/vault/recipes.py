@@ -88,7 +88,7 @@ def decode(data: bytes) -> Recipe:
                 return Recipe(size, digest, 0, packed, pieces=tuple(_piece(p) for p in pieces))
             case _:
                 raise Damaged("recipe of an unknown form")
-    except (msgspec.MsgspecError, struct.error) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, struct.error) as error:
         raise Damaged("recipe cannot be read") from error
 
 

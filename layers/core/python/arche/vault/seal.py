@@ -247,5 +247,5 @@ def decode(data: bytes, kind: Any, where: str) -> Any:
     """Decode msgpack of our own; anything that does not fit is damage."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Damaged(f"{where}: {type(error).__name__}") from error

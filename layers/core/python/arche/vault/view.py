@@ -25,6 +25,12 @@ _ID = 16
 _PLACE = 13
 
 
+def blob_of_properties(entry: Entry) -> bytes:
+    """Return the reference to the blob that holds the properties, b"" when they are in the entry itself."""
+    properties = msgspec.msgpack.decode(entry.properties)
+    return properties if isinstance(properties, bytes) else b""
+
+
 def to_row(entry: Entry, content: Content) -> Row:
     """Return a row from its entry; properties that were too long for the catalog are fetched."""
     properties: Mapping[str, Any] | bytes = msgspec.msgpack.decode(entry.properties)

@@ -17,13 +17,13 @@ from arche.vault.errors import Conflict, TooNew, VaultError
 from arche.vault.intake import Intake, Media
 from arche.vault.keys import AccountKeys
 from arche.vault.manifest import BASE_EVERY, MAINTENANCE, CommitKind, Manifest
-from arche.vault.packs import PackRecord
+from arche.vault.packs import TAG, PackRecord
 from arche.vault.pending import Pending
 from arche.vault.rows import PartRef, Row, ServiceState
 from arche.vault.seal import READER
 from arche.vault.segments import RunRecord
 from arche.vault.store import ObjectStore
-from arche.vault.view import catalog_of, to_row
+from arche.vault.view import blob_of_properties, catalog_of, to_row
 
 _SPILL = 12 << 20  # memory that pending rows may take before they go to a segment
 _LONG_PROPERTIES = 16 << 10
@@ -71,7 +71,7 @@ class Writer:
         """Return the row of one id: the parent's state plus what this writer changed."""
         key = service, id_
         entry = self._pending.now(key) if key in self._pending else self._catalog.find(service, id_)
-        return None if entry is None else to_row(entry, self._content)
+        return None if entry is None else self._row(entry)
 
     def part(self, name: str, media: Media, chunks: Iterable[bytes], like: Row | None = None, size: int = 0) -> PartRef:
         """Store one stream and return what a row refers to it by.
@@ -90,7 +90,7 @@ class Writer:
         self._require_certain()
         key = row.service, row.id
         before = self._before(key)
-        if before is not None and to_row(before, self._content) == row:
+        if before is not None and self._row(before) == row:
             self._pending.drop(key)
             return
         properties: object = row.properties
@@ -112,7 +112,7 @@ class Writer:
     def flush(self) -> None:
         """On return all content taken so far is durable. A cursor may be kept only after that."""
         self._intake.packs.flush()
-        self._packs += self._intake.packs.take()
+        self._take_packs()
 
     def commit(
         self, kind: CommitKind, services: Mapping[str, ServiceState], note: Mapping[str, Any] | None = None
@@ -158,6 +158,17 @@ class Writer:
         if self._uncertain:
             raise VaultError("the last commit's outcome is unknown: repeat it, or begin again on the head")
 
+    def _take_packs(self) -> None:
+        packs = self._intake.packs.take()
+        self._packs += packs
+        self._catalog.learn(packs)
+
+    def _row(self, entry: Entry) -> Row:
+        reference = blob_of_properties(entry)
+        if reference and self._catalog.pack(reference[-TAG:]) is None:
+            self.flush()  # it is in the pack that is still open
+        return to_row(entry, self._content)
+
     def _before(self, key: tuple[str, str]) -> Entry | None:
         """Return the state below the pending changes: parent and spilled runs."""
         if key in self._pending:
@@ -172,7 +183,7 @@ class Writer:
 
     def _spill(self) -> None:
         """Move pending rows and the index of stored packs into a run of their own (visible with the commit)."""
-        self._packs += self._intake.packs.take()
+        self._take_packs()
         record, written = commit.spill(self._store, self._keys, self._pending, self._packs, self._next)
         self._written += written
         self._spills.append(record)
@@ -188,6 +199,7 @@ class Writer:
         self._parent = parent
         self._catalog = catalog_of(self._store, self._keys, parent)
         self._content = Content(self._store, self._keys, self._catalog)
+        self._catalog.learn(self._packs)
         for spill in self._spills:
             spill.seq = self._next
             self._catalog.add(spill)
