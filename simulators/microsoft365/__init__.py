@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulators.frame.calls import Call
 from simulators.frame.platform import Platform, Simulation
-from simulators.microsoft365 import admin, delta, mail, portal, users
+from simulators.microsoft365 import admin, delta, groups, mail, portal, users
 from simulators.microsoft365.apps import Apps
 from simulators.microsoft365.batch import run_batch
 from simulators.microsoft365.cloud import Cloud
@@ -26,7 +26,11 @@ LOGIN_HOST = "login.microsoftonline.com"
 GRAPH_HOST = "graph.microsoft.com"
 
 
-def build(simulation: Simulation) -> Platform:
+DIRECTORY = (users.install, delta.install, groups.install, admin.install)
+PARTS = (*DIRECTORY, mail.install)
+
+
+def build(simulation: Simulation, parts: Sequence[Callable[[Cloud], None]] = PARTS) -> Platform:
     """Put the cloud together; at the first start the tenants come from the world or are made up."""
     issuer = TokenIssuer(simulation.state.folder, simulation.clock)
     directory, apps = Directory(simulation), Apps(simulation)
@@ -36,11 +40,9 @@ def build(simulation: Simulation) -> Platform:
     cloud = Cloud(simulation, directory, gateway)
     cloud.host(LOGIN_HOST, login.app)
     cloud.host(GRAPH_HOST, gateway)
-    users.install(cloud)
-    delta.install(cloud)
-    admin.install(cloud)
     portal.install(cloud, apps)
-    mail.install(cloud)
+    for install in parts:
+        install(cloud)
     if not directory.tenants():
         for company in companies(simulation.world):
             directory.add_company(company)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from simulators.frame import Control, Running, running
+from simulators.microsoft365 import DIRECTORY, build
 
 DOMAIN = "nordwind-logistik.example"
 LOGIN = "https://login.microsoftonline.com"
@@ -160,6 +162,10 @@ def tenant(state: Path, roles: Sequence[str] = BACKUP_ROLES, **more: Any) -> Ite
         first = control.act("tenants")[0]
         control.act("consent_grant", tenant=first["id"], client_id=app)
         yield Tenant(sim, client, first["id"], app, secret, first["domain"])
+
+
+# Most tests of login and directory start a world each, and need no mail in it.
+tenant_without_mail = partial(tenant, builds=[partial(build, parts=DIRECTORY)])
 
 
 def pkce() -> tuple[str, str]:

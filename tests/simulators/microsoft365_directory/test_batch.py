@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulators.clients import GRAPH, Tenant, tenant
+from tests.simulators.clients import GRAPH, Tenant, tenant_without_mail
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         yield made
 
 

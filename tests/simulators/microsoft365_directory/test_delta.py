@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulators.clients import DOMAIN, GRAPH, Tenant, tenant
+from tests.simulators.clients import DOMAIN, GRAPH, Tenant, tenant_without_mail
 
 START = "/users/delta?$select=id,displayName,accountEnabled"
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         yield made
 
 

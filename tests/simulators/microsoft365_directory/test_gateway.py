@@ -10,14 +10,14 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.simulators.clients import DOMAIN, GRAPH, Key, Tenant, tenant
+from tests.simulators.clients import DOMAIN, GRAPH, Key, Tenant, tenant_without_mail
 
 MAY = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         yield made
 
 
@@ -81,7 +81,7 @@ def test_an_id_token_is_no_bearer(cloud: Tenant) -> None:
     ],
 )
 def test_each_path_asks_for_its_permission(tmp_path: Path, roles: list[str], path: str, status: int) -> None:
-    with tenant(tmp_path, roles=roles) as cloud:
+    with tenant_without_mail(tmp_path, roles=roles) as cloud:
         answer = cloud.get(path)
         assert answer.status_code == status, answer.text
         if status == 403:

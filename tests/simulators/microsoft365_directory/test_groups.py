@@ -10,14 +10,14 @@ import pytest
 
 from simulators.frame.control import ControlError
 from tests.simulators import csdl
-from tests.simulators.clients import DOMAIN, Tenant, tenant
+from tests.simulators.clients import DOMAIN, Tenant, tenant_without_mail
 
 PEOPLE = [f"{local}@{DOMAIN}" for local in ("ute.groesser", "joerg.mueller", "anke.schaefer", "rene.lefevre", "admin")]
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path, roles=["Group.Read.All", "GroupMember.Read.All", "User.Read.All"]) as made:
+    with tenant_without_mail(tmp_path, roles=["Group.Read.All", "GroupMember.Read.All", "User.Read.All"]) as made:
         yield made
 
 

@@ -11,20 +11,20 @@ from urllib.parse import quote
 import pytest
 
 from simulators.frame.control import ControlError
-from tests.simulators.clients import DOMAIN, GRAPH, Tenant, tenant
+from tests.simulators.clients import DOMAIN, GRAPH, Tenant, tenant_without_mail
 
 GUEST = f"kai.gast_suedwind-beratung.example#EXT#@{DOMAIN}"
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    with tenant(tmp_path_factory.mktemp("state")) as made:
+    with tenant_without_mail(tmp_path_factory.mktemp("state")) as made:
         yield made
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         yield made
 
 
@@ -188,7 +188,7 @@ def test_another_tenants_ids_are_unknown(fresh: Tenant) -> None:
 
 def test_the_same_seed_makes_the_same_ids_and_another_seed_others(tmp_path: Path) -> None:
     def ids(name: str, seed: int) -> set[str]:
-        with tenant(tmp_path / name, seed=seed) as cloud:
+        with tenant_without_mail(tmp_path / name, seed=seed) as cloud:
             return {user["id"] for page in cloud.pages("/users?$select=id") for user in page["value"]}
 
     assert ids("a", 1) == ids("b", 1)
@@ -201,7 +201,7 @@ def test_people_come_from_a_world_directory(tmp_path: Path) -> None:
         (world / name / "mail").mkdir(parents=True)
     (world / "notes.txt").write_text("no user")
     (world / ".cache").mkdir()
-    with tenant(tmp_path / "state", world=tmp_path / "world") as cloud:
+    with tenant_without_mail(tmp_path / "state", world=tmp_path / "world") as cloud:
         rows = cloud.control.act("users", tenant="firma.example")
         names = {row["address"]: row["name"] for row in rows}
         assert names == {
@@ -216,5 +216,8 @@ def test_people_come_from_a_world_directory(tmp_path: Path) -> None:
 def test_two_directories_of_one_user(tmp_path: Path) -> None:
     for name in ("eva", "Eva@firma.example"):
         (tmp_path / "world" / "microsoft365" / "firma.example" / name).mkdir(parents=True)
-    with pytest.raises(ValueError, match="the same user"), tenant(tmp_path / "state", world=tmp_path / "world"):
+    with (
+        pytest.raises(ValueError, match="the same user"),
+        tenant_without_mail(tmp_path / "state", world=tmp_path / "world"),
+    ):
         pass

@@ -11,7 +11,7 @@ import msal
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from tests.simulators.clients import CALLBACK, GRAPH, LOGIN, Key, Tenant, landed, tenant
+from tests.simulators.clients import CALLBACK, GRAPH, LOGIN, Key, Tenant, landed, tenant_without_mail
 
 KEY = Key.make()
 SCOPE = ["https://graph.microsoft.com/.default"]
@@ -19,7 +19,7 @@ SCOPE = ["https://graph.microsoft.com/.default"]
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         # As a function in the cloud is told where to go; requests lets this variable win over its own ``verify``.
         monkeypatch.setenv("HTTPS_PROXY", made.sim.proxy)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.sim.ca))

@@ -12,7 +12,17 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from tests.simulators.clients import BACKUP_ROLES, CALLBACK, DOMAIN, GRAPH, LOGIN, Tenant, landed, pkce, tenant
+from tests.simulators.clients import (
+    BACKUP_ROLES,
+    CALLBACK,
+    DOMAIN,
+    GRAPH,
+    LOGIN,
+    Tenant,
+    landed,
+    pkce,
+    tenant_without_mail,
+)
 
 ADMIN = f"admin@{DOMAIN}"
 PRIVILEGED = f"tom.krueger@{DOMAIN}"
@@ -24,7 +34,7 @@ DEFAULT = "https://graph.microsoft.com/.default"
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    with tenant(tmp_path_factory.mktemp("state")) as made:
+    with tenant_without_mail(tmp_path_factory.mktemp("state")) as made:
         yield made
 
 
@@ -220,6 +230,6 @@ def test_cancelled_sign_ins_and_people_who_may_not(cloud: Tenant) -> None:
 
 
 def test_names_on_the_page_are_escaped(tmp_path: Path) -> None:
-    with tenant(tmp_path) as cloud:
+    with tenant_without_mail(tmp_path) as cloud:
         cloud.control.act("user_add", tenant=DOMAIN, local="x", name="<script>alert(1)</script>")
         assert "<script>" not in cloud.client.get(authorize(cloud)).text

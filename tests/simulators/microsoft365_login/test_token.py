@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 
-from tests.simulators.clients import BACKUP_ROLES, DOMAIN, GRAPH, LOGIN, Key, Tenant, tenant
+from tests.simulators.clients import BACKUP_ROLES, DOMAIN, GRAPH, LOGIN, Key, Tenant, tenant_without_mail
 
 KEY = Key.make()
 OTHER = Key.make()
@@ -20,7 +20,7 @@ OTHER = Key.make()
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Tenant]:
-    with tenant(tmp_path) as made:
+    with tenant_without_mail(tmp_path) as made:
         made.control.act("app_certificate_add", client_id=made.app, pem=KEY.pem)
         yield made
 
@@ -233,9 +233,9 @@ def test_the_log_names_tenant_app_and_grant_but_no_secret(cloud: Tenant, tmp_pat
 
 
 def test_tokens_apps_and_consent_survive_a_restart(tmp_path: Path) -> None:
-    with tenant(tmp_path) as before:
+    with tenant_without_mail(tmp_path) as before:
         out = before.bearer()
-    with tenant(tmp_path) as after:
+    with tenant_without_mail(tmp_path) as after:
         assert after.client.get(f"{GRAPH}/users", headers=out).status_code == 200
         assert after.app == before.app
 
