@@ -121,18 +121,16 @@ class _Watch:
 
     def circles(self, link: str, page: list[dict[str, Any]]) -> bool:
         """Take note of a page and of where it leads; True when this is a loop."""
-        if link in self._links:
-            return True
-        self._links.add(link)
-        # Links are sealed anew by some servers: the same page behind ever new links is a loop all the same.
+        # Links are sealed anew by some servers: the same page behind ever new links is a loop all the same. A link or
+        # page that comes a second time proves nothing yet.
         told = hash(tuple((entry["id"], entry.get("changeKey")) for entry in page))
-        if not page:
-            self._empty += 1
-        elif told in self._pages:
+        if link in self._links or (page and told in self._pages):
             self._repeated += 1
-        else:
+        elif page:
             self._empty = self._repeated = 0
-            self._pages.add(told)
+        self._empty += not page
+        self._links.add(link)
+        self._pages.add(told)
         return self._empty > _EMPTY or self._repeated > _REPEATED
 
 

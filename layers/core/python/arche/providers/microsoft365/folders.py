@@ -41,6 +41,9 @@ _SELECT: Final = "id,displayName,parentFolderId,isHidden"
 _NO_DATE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Exchange answers at most four calls of a batch to one mailbox at a time and throttles the rest.
 _SIDE_BY_SIDE: Final = 4
+# A link may come twice after an empty page; more often, or more pages than any tree has, is a loop.
+_REPEATED: Final = 5
+_PAGES: Final = 10_000
 _DELTA: Final = "/users/{user}/mailFolders/delta"
 _FOLDER: Final = "/users/{user}/mailFolders/{folder}"
 _CHILDREN: Final = "/users/{user}/mailFolders/{folder}/childFolders"
@@ -85,7 +88,7 @@ def refresh(graph: Graph, user: str, place: Place) -> Iterator[Item | Gone]:
 def _delta(graph: Graph, user: str, link: str) -> tuple[dict[str, dict[str, Any]], str]:
     """Read one round of the tree's delta; the last word on each folder counts."""
     entries: dict[str, dict[str, Any]] = {}
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     if link:
         answer = graph.follow(link, _DELTA, scope="account", user=user)
     else:
@@ -97,10 +100,10 @@ def _delta(graph: Graph, user: str, link: str) -> tuple[dict[str, dict[str, Any]
             entries[entry["id"]] = entry
         if "@odata.deltaLink" in answer:
             return entries, str(answer["@odata.deltaLink"])
-        following = answer.get("@odata.nextLink")
-        if not following or following in seen:
+        following = str(answer.get("@odata.nextLink") or "")
+        seen[following] = seen.get(following, 0) + 1
+        if not following or seen[following] > _REPEATED or len(seen) > _PAGES:
             raise Unreachable("the folder tree's delta goes in circles or has no end", code="delta_loop")
-        seen.add(following)
         answer = graph.follow(following, _DELTA, scope="account", user=user)
 
 
