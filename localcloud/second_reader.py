@@ -283,7 +283,8 @@ class State:
                 self._segment(account.sealed("s", name, SEGMENT), age, run_seq)
         for values in manifest["rows"]:
             self._take(_entry(values, manifest["seq"]), len(manifest["runs"]))
-        for tag, name, tier, _, _, ids, *_ in manifest["packs"]:
+        for salt, name, tier, _, _, _, ids, *_ in manifest["packs"]:
+            tag = salt[:8]
             self._packs[tag] = (tier, name)
             self._blobs.update((ids[at : at + 16], tag) for at in range(0, len(ids), 16))
 
@@ -376,10 +377,10 @@ class State:
                     self._take(_entry(values, run_seq), age)
         for number, *_ in segment.meta.get("packs", []):
             block = segment.frames[number]
-            for at in range(0, len(block), 49):
-                record = block[at : at + 49]
-                self._packs[record[:8]] = (record[40], record[8:40])
-                if record[41:45] == bytes(4):
+            for at in range(0, len(block), 77):
+                record = block[at : at + 77]
+                self._packs[record[:8]] = (record[64], record[32:64])
+                if record[65:69] == bytes(4):
                     del self._packs[record[:8]]
         for number, *_ in segment.meta.get("blobs", []):
             block = segment.frames[number]

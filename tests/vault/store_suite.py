@@ -1,9 +1,9 @@
 """What every ObjectStore promises. A test module inherits ``StoreSuite`` and gives the fixture ``store``.
 
-    class TestDirectoryStore(StoreSuite):
-        @pytest.fixture
-        def store(self, tmp_path):
-            return DirectoryStore(tmp_path)
+class TestDirectoryStore(StoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path):
+        return DirectoryStore(tmp_path)
 """
 
 import threading

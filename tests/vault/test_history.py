@@ -64,7 +64,9 @@ def test_any_history_is_read_back_at_every_time(operations):
                     part = writer.part("", "file", [content], before)
                     kind = "folder" if is_folder else "mail"
                     properties = {"long": "x" * 20_000} if version == 40 else {"n": version}
-                    row = Row("mail", id_, kind, folder, f"n{version}", str(version), date, version, properties, (part,))
+                    row = Row(
+                        "mail", id_, kind, folder, f"n{version}", str(version), date, version, properties, (part,)
+                    )
                     writer.put(row)
                     model[id_] = (row, content)
                 case ("gone", id_):

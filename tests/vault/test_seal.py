@@ -76,7 +76,9 @@ def test_kind_is_part_of_the_key(world):
         open_whole(world.keys, Kind.SEGMENT, bytes(data), "x")
 
 
-@pytest.mark.parametrize(("offset", "value"), [(5, b"\x02"), (12, struct.pack(">I", 1)), (12, struct.pack(">I", 1 << 31))])
+@pytest.mark.parametrize(
+    ("offset", "value"), [(5, b"\x02"), (12, struct.pack(">I", 1)), (12, struct.pack(">I", 1 << 31))]
+)
 def test_what_needs_a_newer_reader_is_refused_as_such(world, offset, value):
     data = bytearray(sealed(world).data)
     for start in (0, len(data) - TRAILER):

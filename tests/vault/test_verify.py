@@ -42,7 +42,9 @@ def test_a_good_account(world):
 
 
 def kinds(world):
-    return {prefix: sorted(key for key in world.store.objects if key.startswith(prefix)) for prefix in ("p0/", "s/", "m/")}
+    return {
+        prefix: sorted(key for key in world.store.objects if key.startswith(prefix)) for prefix in ("p0/", "s/", "m/")
+    }
 
 
 def referenced(world):

@@ -142,7 +142,9 @@ def test_writer_sees_its_own_changes(world):
     assert writer.row("exchange", "b") is None
 
 
-@pytest.mark.parametrize("row", [folder("f").__class__("exchange", "x", "", "", "", "", 0), Row("#points", "x", "k", "", "", "", 0)])
+@pytest.mark.parametrize(
+    "row", [folder("f").__class__("exchange", "x", "", "", "", "", 0), Row("#points", "x", "k", "", "", "", 0)]
+)
 def test_bad_rows_are_refused(world, row):
     with pytest.raises(ValueError, match="kind and a service"):
         world.vault.writer(None, "r", "1").put(row)
@@ -222,7 +224,9 @@ def test_stored_bytes_counts_every_object(world):
     with tight():
         total = 0
         for n in range(6):
-            total += world.commit([(f"{n}-{i}", "f", noise(700, 10 * n + i)) for i in range(5 * n)], run=f"r{n}").stored_bytes
+            total += world.commit(
+                [(f"{n}-{i}", "f", noise(700, 10 * n + i)) for i in range(5 * n)], run=f"r{n}"
+            ).stored_bytes
     assert total == sum(len(data) for data in world.store.objects.values())
 
 

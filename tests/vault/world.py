@@ -124,24 +124,26 @@ def mail(seed=0, attachment=b"", *, eol=b"\r\n", width=76, text=b"Hello"):
     """A multipart mail with one base64 attachment."""
     lines = base64.b64encode(attachment)
     body = eol.join(lines[i : i + width] for i in range(0, len(lines), width))
-    return eol.join([
-        b"From: sender%d@example.org" % seed,
-        b"Subject: number %d" % seed,
-        b"MIME-Version: 1.0",
-        b'Content-Type: multipart/mixed; boundary="bound"',
-        b"",
-        b"--bound",
-        b"Content-Type: text/plain",
-        b"",
-        text,
-        b"--bound",
-        b"Content-Type: application/octet-stream",
-        b"Content-Transfer-Encoding: base64",
-        b"",
-        body,
-        b"--bound--",
-        b"",
-    ])
+    return eol.join(
+        [
+            b"From: sender%d@example.org" % seed,
+            b"Subject: number %d" % seed,
+            b"MIME-Version: 1.0",
+            b'Content-Type: multipart/mixed; boundary="bound"',
+            b"",
+            b"--bound",
+            b"Content-Type: text/plain",
+            b"",
+            text,
+            b"--bound",
+            b"Content-Type: application/octet-stream",
+            b"Content-Transfer-Encoding: base64",
+            b"",
+            body,
+            b"--bound--",
+            b"",
+        ]
+    )
 
 
 def noise(size, seed=0):

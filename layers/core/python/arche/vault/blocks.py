@@ -11,7 +11,8 @@ from arche.vault.seal import HEADER, TRAILER, KeySource, Kind, Opened, footer_le
 from arche.vault.store import ObjectStore
 
 V = TypeVar("V")
-_TAIL = 64 << 10
+_TAIL = {Kind.SEGMENT: 256 << 10}  # a segment's side index comes along
+_SHORT_TAIL = 64 << 10
 _SPAN = 1 << 20
 
 
@@ -56,14 +57,16 @@ class RangeReader:
         """``footer`` and ``size`` are what the referring object says of it (0 = unknown). Raises Damaged."""
         self._store = store
         self.key = key
-        tail, found = self._tail(max(_TAIL, footer + TRAILER))
+        tail, found = self._tail(max(_TAIL.get(kind, _SHORT_TAIL), footer + TRAILER))
         if size and found != size:
             raise Damaged(f"{key}: {found} bytes, not {size}")
         needed = footer_length(tail, key) + TRAILER
         if needed > len(tail):
             tail, found = self._tail(needed)
         self.opened = Opened(keys, kind, tail, found, key)
-        self._whole = tail if len(tail) == found else b""
+        keep = len(tail) == found or kind == Kind.SEGMENT
+        self._kept = tail if keep else b""
+        self._kept_at = found - len(self._kept)
 
     def frame(self, number: int) -> bytes:
         """Return data of one frame."""
@@ -94,8 +97,8 @@ class RangeReader:
             raise Damaged(f"{self.key}: no frame {number}") from None
 
     def _read(self, start: int, length: int) -> bytes:
-        if self._whole:
-            return self._whole[start : start + length]
+        if start >= self._kept_at:
+            return self._kept[start - self._kept_at : start - self._kept_at + length]
         try:
             return self._store.read(self.key, start, length)
         except NoSuchObject:

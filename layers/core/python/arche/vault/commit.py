@@ -39,12 +39,12 @@ def spill(
     decoder = msgspec.msgpack.Decoder(Entry)
     for key, _id, data in ordered:
         out.entry(key, decoder.decode(data))
-    for record in sorted({side_record(key) for key, _id, _data in ordered}):
-        out.record("ids", record)
     for record in sorted(map(pack_bytes, packs)):
         out.record("packs", record)
     for record in sorted(_blob_records(packs)):
         out.record("blobs", record)
+    for record in sorted({side_record(key) for key, _id, _data in ordered}):
+        out.record("ids", record)
     return out.finish(), out.stored_bytes
 
 
@@ -77,7 +77,9 @@ def lay_out(
 def _point(manifest: Manifest) -> Entry:
     """Return the vault's own row of a restore point."""
     states = {name: [state.as_of, state.complete, state.counts] for name, state in manifest.services.items()}
-    properties = msgspec.Raw(msgspec.msgpack.encode({"run": manifest.run, "created": manifest.created, "services": states}))
+    properties = msgspec.Raw(
+        msgspec.msgpack.encode({"run": manifest.run, "created": manifest.created, "services": states})
+    )
     return Entry(
         manifest.seq, 0, ITEM, POINTS, "", manifest.seq, f"{manifest.seq:010d}", manifest.kind, properties=properties
     )  # sorted by seq, not by a clock

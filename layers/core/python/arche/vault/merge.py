@@ -9,7 +9,7 @@ from itertools import groupby
 import msgspec
 
 from arche.vault.entries import Seen, merged
-from arche.vault.runs import Run, newest
+from arche.vault.runs import Run, newest, pack_of
 from arche.vault.segments import RunRecord, RunWriter
 
 _BASE = 512 << 10
@@ -35,15 +35,15 @@ def plan(runs: Sequence[RunRecord], fresh: int) -> tuple[int, int]:
 def merge(runs: Sequence[Run], out: RunWriter, *, bottom: bool) -> None:
     """Write ``runs`` (oldest first, all seqs known) as one. ``bottom``: no older run exists besides."""
     _entries([run.scan(b"", rank, history=True) for rank, run in enumerate(runs)], out, bottom=bottom)
-    last = b""
-    for record in heapq.merge(*(run.records("ids") for run in runs)):
-        if record != last:
-            out.record("ids", record)
-        last = record
     for section in ("packs", "blobs"):
         for record in newest(runs, section):
             if not (bottom and _is_removal(section, record)):
                 out.record(section, record)
+    last = b""
+    for record in heapq.merge(*(run.records("ids") for run in runs)):  # last, so that a segment's tail has them
+        if record != last:
+            out.record("ids", record)
+        last = record
 
 
 def _entries(streams: list[Iterator[Seen]], out: RunWriter, *, bottom: bool) -> None:
@@ -63,4 +63,4 @@ def _entries(streams: list[Iterator[Seen]], out: RunWriter, *, bottom: bool) -> 
 
 
 def _is_removal(section: str, record: bytes) -> bool:
-    return record[41:45] == bytes(4) if section == "packs" else record[16:] == bytes(8)
+    return pack_of(record).size == 0 if section == "packs" else record[16:] == bytes(8)

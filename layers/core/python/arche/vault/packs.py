@@ -24,14 +24,24 @@ TEXT, BINARY, DENSE = 0, 1, 2  # DENSE: compression gains nothing
 
 
 class PackRecord(msgspec.Struct, array_like=True, frozen=True):
-    """A pack as manifests know it. ``ids``: 16 bytes of each of its blobs, in file order; empty when retired."""
+    """A pack as manifests know it: enough to find it and to derive its key without opening it.
 
-    tag: bytes
+    ``tier`` is 0 or 1 (``p0``, ``p1``), ``footer`` the footer's stored length, ``generation`` that of its key.
+    ``ids``: 16 bytes of each of its blobs, in file order (manifests only). ``size`` 0 says that it is retired.
+    """
+
+    salt: bytes
     name: bytes
     tier: int
     size: int
     footer: int
+    generation: int
     ids: bytes = b""
+
+    @property
+    def tag(self) -> bytes:
+        """Name of the pack within the account: 8 bytes."""
+        return self.salt[:TAG]
 
 
 class Place(NamedTuple):
@@ -77,8 +87,11 @@ class PackWriter:
         sealed = self._sealed
         create_named(self._store, layout.pack(self._keys.customer, self._keys.account, sealed.name), sealed.data)
         short = b"".join(blob_id[:16] for blob_id in self._ids)
-        tag = self._sealer.salt[:TAG]
-        self._done.append(PackRecord(tag, sealed.name, 0, len(sealed.data), sealed.footer, short))
+        self._done.append(
+            PackRecord(
+                self._sealer.salt, sealed.name, 0, len(sealed.data), sealed.footer, self._sealer.generation, short
+            )
+        )
         self.stored_bytes += len(sealed.data)
         self._begin()
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import heapq
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from arche.vault.entries import Entry, Seen, id_hash, key_of, key_of_side, side_record
 from arche.vault.keys import AccountKeys
-from arche.vault.packs import TAG, PackRecord
+from arche.vault.packs import PackRecord
 from arche.vault.segments import FIRST, Caches, RunRecord, SegmentReader, Span
 from arche.vault.store import ObjectStore
 
-_NAME_END = TAG + 32
+_PACK = struct.Struct(">32s32sBIII")
 
 
 def pack_bytes(pack: PackRecord) -> bytes:
-    """Return a pack's record in a segment (49 bytes)."""
-    numbers = pack.tier.to_bytes(1, "big") + pack.size.to_bytes(4, "big") + pack.footer.to_bytes(4, "big")
-    return pack.tag + pack.name + numbers
+    """Return a pack's record in a segment (77 bytes)."""
+    return _PACK.pack(pack.salt, pack.name, pack.tier, pack.size, pack.footer, pack.generation)
 
 
 def pack_of(data: bytes) -> PackRecord:
     """Return a pack from its record in a segment, without ids."""
-    tier, size, footer = data[40], int.from_bytes(data[41:45], "big"), int.from_bytes(data[45:49], "big")
-    return PackRecord(data[:TAG], data[TAG:_NAME_END], tier, size, footer)
+    return PackRecord(*_PACK.unpack(data))
 
 
 class Run(Protocol):

@@ -117,9 +117,10 @@ class Sealer:
 
     def __init__(self, keys: KeySource, kind: Kind) -> None:
         self.salt = secrets.token_bytes(32)
-        self._cipher = _Cipher(keys, kind, keys.generation, self.salt)
+        self.generation = keys.generation
+        self._cipher = _Cipher(keys, kind, self.generation, self.salt)
         self._header = _HEAD.pack(
-            _MAGIC, FORMAT, READER, kind, 0, keys.generation, 0, self.salt, self._cipher.commitment
+            _MAGIC, FORMAT, READER, kind, 0, self.generation, 0, self.salt, self._cipher.commitment
         )
         self._cipher.bind(self._header)
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL)

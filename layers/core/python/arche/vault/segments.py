@@ -17,7 +17,7 @@ from arche.vault.store import ObjectStore, create_named
 
 BLOCK = 64 << 10
 SEGMENT_SIZE = 16 << 20
-WIDTH = {"ids": KEY, "packs": 49, "blobs": 24}
+WIDTH = {"ids": KEY, "packs": 77, "blobs": 24}
 FIRST = {"ids": 8, "packs": 8, "blobs": 16}
 _FILTER_CHUNK = 1 << 20
 
