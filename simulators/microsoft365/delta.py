@@ -109,10 +109,11 @@ class _Delta:
             size = int(fault.parameters["size"])
         if faults.strike("delta_empty_page", call.log):
             size = 0
-        value = [_entry(user, this) for user in rest[:size]]
+        minimal = (call.preference("return") or "").lower() == "minimal"
+        value = [_entry(user, this, minimal=minimal) for user in rest[:size]]
         if this.page and faults.strike("delta_duplicates", call.log):
             again = [user for user in users if order[user.id] <= this.after][:1]
-            value = [_entry(user, this) for user in again] + value
+            value = [_entry(user, this, minimal=minimal) for user in again] + value
         if this.since < 0 and not this.page and faults.strike("delta_removed_first", call.log):
             stranger = chance.guid("stranger", call.tenant)
             value.append({"id": stranger, "@removed": {"reason": "deleted"}})
@@ -127,7 +128,7 @@ class _Delta:
             )
         else:
             body["@odata.deltaLink"] = self._delta_link(call, this)
-        return Reply(body)
+        return Reply(body, headers={"Preference-Applied": "return=minimal"} if minimal else {})
 
     def _changed(self, call: GraphCall, this: Round) -> list[User]:
         if this.since < 0:
@@ -159,9 +160,12 @@ def _visible(user: User, since: int, selected: list[str]) -> bool:
     return any(number > since and name.lower() in wanted for name, number in user.changes.items())
 
 
-def _entry(user: User, this: Round) -> dict[str, Any]:
+def _entry(user: User, this: Round, *, minimal: bool) -> dict[str, Any]:
     if user.live:
         names = this.select or SELECTED
+        if minimal and user.born <= this.since:
+            changed = {name.lower() for name, number in user.changes.items() if number > this.since}
+            names = [name for name in names if name.lower() in changed]
         # Properties that are not set are left out of a delta.
         return {name: value for name, value in shown(user, names).items() if value not in (None, [])} | {"id": user.id}
     return {"id": user.id, "@removed": {"reason": "changed" if user.state == "binned" else "deleted"}}

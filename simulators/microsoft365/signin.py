@@ -189,6 +189,10 @@ class SignIn:
         }
         if details["nonce"]:
             claims["nonce"] = details["nonce"]
+        if user.guest:
+            # Only people who are at home elsewhere have it.
+            home = str(user.entity["mail"]).partition("@")[2]
+            claims["idp"] = f"https://sts.windows.net/{self._simulation.chance.guid('tenant', home)}/"
         if "acct" in app.claims:
             claims["acct"] = 1 if user.guest else 0
         if "wids" in app.claims:

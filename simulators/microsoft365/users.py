@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -84,18 +85,20 @@ def context(call: GraphCall, what: str) -> str:
 
 
 def packed(values: dict[str, Any]) -> str:
-    """Return an opaque token."""
-    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+    """Return an opaque token; the digest at its head makes an altered one invalid."""
+    body = json.dumps(values, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:6] + body).decode().rstrip("=")
 
 
 def unpacked(token: str) -> dict[str, Any]:
     """Return what ``packed`` packed. Raises GraphError 400."""
     try:
-        values = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (ValueError, binascii.Error):
-        values = None
-    if not isinstance(values, dict):
+        raw = b""
+    if not raw or hashlib.sha256(raw[6:]).digest()[:6] != raw[:6]:
         raise GraphError(400, "BadRequest", "Invalid skip token or delta token.")
+    values: dict[str, Any] = json.loads(raw[6:])
     return values
 
 

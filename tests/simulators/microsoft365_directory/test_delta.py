@@ -88,6 +88,15 @@ def test_unselected_changes_are_invisible(cloud: Tenant) -> None:
     assert walk(cloud, link)[0] == [{"id": anke, "displayName": "A. S."}]
 
 
+def test_a_minimal_answer_holds_changed_properties_alone(cloud: Tenant) -> None:
+    anke = person(cloud, "anke.schaefer")
+    _, link = walk(cloud, START)
+    cloud.control.act("user_update", tenant=DOMAIN, user=anke, properties={"accountEnabled": False, "city": "Kiel"})
+    answer = cloud.get(link, headers={"Prefer": "return=minimal"})
+    assert answer.headers["preference-applied"] == "return=minimal"
+    assert answer.json()["value"] == [{"id": anke, "accountEnabled": False}]
+
+
 @pytest.mark.parametrize("option", ["$top=5", "$expand=manager", "$orderby=displayName", "$search=a", "$count=true"])
 def test_options_that_delta_refuses(cloud: Tenant, option: str) -> None:
     refused(cloud.get(f"/users/delta?{option}"), 400, "Request_UnsupportedQuery")
@@ -139,6 +148,7 @@ def test_tokens_that_are_none_or_another_tenants(cloud: Tenant) -> None:
     refused(cloud.get("/users/delta?$deltatoken=nonsense"), 400, "BadRequest")
     refused(cloud.get("/users/delta?$deltatoken=e30"), 400, "BadRequest")
     _, link = walk(cloud, START)
+    refused(cloud.get(link[:-8] + "AAAAAAAA"), 400, "BadRequest")
     other = cloud.control.act("tenant_add", domain="suedwind.example")
     cloud.control.act("consent_grant", tenant=other["id"], client_id=cloud.app)
     url = cloud.token_url.replace(cloud.id, other["id"])

@@ -159,6 +159,8 @@ def test_guests_and_ordinary_people_are_told_apart(cloud: Tenant) -> None:
         return jwt.decode(token, options={"verify_signature": False})
 
     assert (claims(GUEST)["acct"], claims(GUEST)["wids"]) == (1, [])
+    assert cloud.id not in claims(GUEST)["idp"]
+    assert "idp" not in claims(ORDINARY)
     assert (claims(ORDINARY)["acct"], GLOBAL_ADMINISTRATOR in claims(ORDINARY)["wids"]) == (0, False)
     arguments = {"local": "gast.admin", "name": "Gast Admin", "guest": True, "roles": [GLOBAL_ADMINISTRATOR]}
     made = cloud.control.act("user_add", tenant=DOMAIN, **arguments)
