@@ -56,8 +56,8 @@ class Toolkit:
             CDK_DISABLE_VERSION_CHECK="1",
             CDK_DISABLE_CLI_TELEMETRY="true",
             # jsii and the AWS SDK warn of Node 20 on every start; `require` says once which Node is wanted.
-            JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="1",
-            JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION="1",
+            JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="20,21,23",
+            JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION="20,21,23",
             JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION="1",
             NODE_NO_WARNINGS="1",
         )
