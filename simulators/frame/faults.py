@@ -30,7 +30,8 @@ class Fault:
     """A switch that is on. ``scope`` maps facts of a call (see ``Call.facts``) to glob patterns, ``|`` between several.
 
     It strikes the calls in scope after the first ``after`` ones, at most ``count`` times (None: for ever), each with
-    ``probability``.
+    ``probability``. ``blind``: names in the scope that a call did not have when it was looked at, so that a scope that
+    can never match is found by looking at the listed faults.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Fault:
     probability: float = 1.0
     seen: int = 0
     struck: int = 0
+    blind: list[str] = field(default_factory=list)
 
     def matches(self, facts: Mapping[str, str]) -> bool:
         """Whether a call with these facts is in scope. A fact that the call does not have matches ``*`` alone."""
@@ -124,7 +126,10 @@ class FaultPlan:
             return None
         facts = call.facts() | more
         for fault in self._on.values():
-            if fault.name != name or not fault.matches(facts):
+            if fault.name != name:
+                continue
+            fault.blind += [key for key in fault.scope if key not in facts and key not in fault.blind]
+            if not fault.matches(facts):
                 continue
             fault.seen += 1
             spent = fault.count is not None and fault.struck >= fault.count

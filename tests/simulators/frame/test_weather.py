@@ -106,6 +106,13 @@ def test_scopes_counts_and_what_is_listed(tmp_path: Path) -> None:
         assert sim.control.faults()["on"] == []
 
 
+def test_a_scope_that_can_never_match_shows(tmp_path: Path) -> None:
+    with running(tmp_path, builds=[Vendor()]) as sim, https(sim) as client:
+        sim.control.fault("status_503_empty", scope={"templat": "/items/*", "method": "GET"})
+        assert client.get(f"{URL}/items/1").status_code == 200
+        assert sim.control.faults()["on"][0]["blind"] == ["templat"]
+
+
 def test_unknown_switches_and_parameters_are_errors(tmp_path: Path) -> None:
     with running(tmp_path, builds=[Vendor()]) as sim:
         with pytest.raises(ControlError, match="no switch is named throtle"):
