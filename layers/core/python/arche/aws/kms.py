@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from arche.providers.certificate import Algorithm
 
+_RAW_LIMIT: Final = 4096
 _ALGORITHMS: Final[Mapping[str, SigningAlgorithmSpecType]] = {
     "PS256": "RSASSA_PSS_SHA_256",
     "RS256": "RSASSA_PKCS1_V1_5_SHA_256",
@@ -73,12 +74,13 @@ class KmsKeeper:
             raise translated(error, "public key not read") from None
 
     def sign(self, data: bytes, algorithm: Algorithm = "PS256") -> bytes:
-        """Sign with PS256 or RS256. Only the digest travels, so ``data`` may be of any length."""
+        """Sign with PS256 or RS256. Of more than 4 KiB, which KMS does not take, the digest travels instead."""
+        small = len(data) <= _RAW_LIMIT
         try:
             answer = self._client.sign(
                 KeyId=self._key,
-                Message=hashlib.sha256(data).digest(),
-                MessageType="DIGEST",
+                Message=data if small else hashlib.sha256(data).digest(),
+                MessageType="RAW" if small else "DIGEST",
                 SigningAlgorithm=_ALGORITHMS[algorithm],
             )
         except (ClientError, BotoCoreError) as error:

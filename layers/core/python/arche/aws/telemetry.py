@@ -118,22 +118,29 @@ class Figures:
 
     def __init__(self, service: str) -> None:
         self._metrics = Metrics(namespace="Arche", service=service)
+        self._added = False
 
     def count(self, name: str, number: float = 1) -> None:
         """Add a number of things."""
-        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+        self._add(name, MetricUnit.Count, number)
 
     def amount(self, name: str, number: float) -> None:
         """Add a number of bytes."""
-        self._metrics.add_metric(name=name, unit=MetricUnit.Bytes, value=number)
+        self._add(name, MetricUnit.Bytes, number)
 
     def seconds(self, name: str, number: float) -> None:
         """Add a duration."""
-        self._metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=number)
+        self._add(name, MetricUnit.Seconds, number)
 
     def flush(self) -> None:
         """Write what was added as one line in CloudWatch's embedded format; nothing if nothing was."""
-        self._metrics.flush_metrics(raise_on_empty_metrics=False)
+        if self._added:
+            self._added = False
+            self._metrics.flush_metrics()
+
+    def _add(self, name: str, unit: MetricUnit, number: float) -> None:
+        self._added = True
+        self._metrics.add_metric(name=name, unit=unit, value=number)
 
 
 Handler = Callable[[dict[str, Any], Any], Any]
