@@ -45,11 +45,13 @@ def live(house: House, chance: random.Random) -> None:
             one.cut = chance.randrange(0, 5)
 
 
-def weather(chance: random.Random):
+def weather(house: House, chance: random.Random):
     """Faults at any call, and people who go on while the backup runs."""
 
     def plan(_number: int, name: str):
         roll = chance.random()
+        if roll > 0.992 and name in {"changes", "page", "read", "find", "chunk"}:
+            live(house, chance)
         if roll < 0.006:
             return Killed("a crash")
         if roll < 0.012 and name in {"changes", "page", "read", "find"}:
@@ -79,7 +81,7 @@ def test_whatever_happens_the_last_restore_point_shows_the_source(seed):
         if chance.random() < 0.1:
             house.book.heads.clear()
         batch = house.open()
-        house.trouble.plan = weather(chance)
+        house.trouble.plan = weather(house, chance)
         for _ in range(chance.randrange(0, 12)):
             try:
                 house.clock.step = chance.choice([0.0, 0.0, 1.0])
@@ -93,7 +95,7 @@ def test_whatever_happens_the_last_restore_point_shows_the_source(seed):
             if chance.random() < 0.15:
                 house.trouble.plan = lambda _number, _name: None
                 live(house, chance)
-                house.trouble.plan = weather(chance)
+                house.trouble.plan = weather(house, chance)
         house.trouble.calm()
         house.clock.step = 0.0
         for point in house.vault().points() if house.vault().head() else ():

@@ -194,6 +194,8 @@ class Mail:
             raise CursorExpired("the cursor is of another epoch")
         yield from self._tree(board, state)
         for folder in board.chance.sample(sorted(board.folders), len(board.folders)):
+            if folder not in board.folders:
+                continue
             if folder in state["pos"]:
                 yield from self._delta(board, folder, state)
             else:
@@ -205,16 +207,16 @@ class Mail:
         return Mark(json.dumps(state, sort_keys=True))
 
     def _tree(self, board: Board, state: dict) -> Iterator[Change]:
+        self.trouble.tick("page")
         end = len(board.tree)
         if state["tree"] < 0:
             yield Listing("", "folder")
-            yield from (_folder(board, folder) for folder in _parents_first(board))
+            yield from [_folder(board, folder) for folder in _parents_first(board)]
             yield Listed("", "folder")
         else:
             touched = dict.fromkeys(folder for folder, _ in board.tree[state["tree"] :])
-            for folder in (f for f in _parents_first(board) if f in touched):
-                yield _folder(board, folder)
-            for folder in (f for f in touched if f not in board.folders):
+            yield from [_folder(board, folder) for folder in _parents_first(board) if folder in touched]
+            for folder in [f for f in touched if f not in board.folders]:
                 parent = next(parent for name, parent in board.tree if name == folder)
                 yield Listing(folder)
                 yield Listed(folder)
@@ -253,8 +255,7 @@ class Mail:
             self.trouble.tick("page")
             inside = sorted(one.id for one in board.letters.values() if one.folder == folder)
             page = [letter for letter in inside if letter > state["at"][1]][: board.page]
-            for letter in page:
-                yield board.letters[letter].item()
+            yield from [board.letters[letter].item() for letter in page]
             if not page:
                 break
             state["at"][1] = page[-1]
