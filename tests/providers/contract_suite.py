@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
@@ -434,8 +435,8 @@ class RoomContract:
 
     def test_folders_are_made_once(self, world: World, service: Service, account: Account) -> None:
         path = [
-            Item("f1", "folder", "", "Wiederhergestellt: Ä/Ö", "1", account_date()),
-            Item("f2", "folder", "f1", "2026", "1", account_date()),
+            Item("f1", "folder", "", "Wiederhergestellt: Ä/Ö", "1", any_date()),
+            Item("f2", "folder", "f1", "2026", "1", any_date()),
         ]
         first = service.folder(account, path, "")
         assert service.folder(account, path, "") == first
@@ -472,10 +473,8 @@ class RoomContract:
         return item, Kept(service, account, item), item.folder
 
 
-def account_date():
+def any_date() -> datetime:
     """Any date: folders carry none that counts."""
-    from datetime import UTC, datetime
-
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 

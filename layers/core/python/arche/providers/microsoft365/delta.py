@@ -34,7 +34,7 @@ def changes(graph: Graph, user: str, since: str | None) -> Iterator[Change]:
     place = cursor.read(since) if since is not None else Place()
     known: set[int] = set()
     first = not place.tree
-    for _ in range(_PASSES):
+    for number in range(_PASSES):
         # Folders come whole, so that this listing never spans two calls.
         if first:
             yield Listing("", kind="folder")
@@ -47,7 +47,9 @@ def changes(graph: Graph, user: str, since: str | None) -> Iterator[Change]:
             first = False
         for folder in list(place.folders):
             for change in _folder(graph, user, place, folder):
-                news = news or _is_new(change, known)
+                # The first pass is not remembered, for it may be long; a replay of it costs one pass more.
+                if isinstance(change, Item | Gone):
+                    news |= number == 0 or _is_new(change, known)
                 yield change
         for folder, parent in list(place.gone.items()):
             news = True
@@ -60,18 +62,13 @@ def changes(graph: Graph, user: str, since: str | None) -> Iterator[Change]:
             return
 
 
-def _is_new(change: Change, known: set[int]) -> bool:
+def _is_new(change: Item | Gone, known: set[int]) -> bool:
     """Whether a change was not yet told in this call: the vendor may replay what it said before."""
-    if isinstance(change, Item):
-        key = hash((change.id, change.folder, change.version))
-    elif isinstance(change, Gone):
-        key = hash((change.id, change.folder))
-    else:
-        return False
-    if key in known:
-        return False
+    version = change.version if isinstance(change, Item) else ""
+    key = hash((change.id, change.folder, version))
+    new = key not in known
     known.add(key)
-    return True
+    return new
 
 
 def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Change]:

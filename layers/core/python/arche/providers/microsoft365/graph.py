@@ -107,7 +107,8 @@ class Graph:
             named = [wait for wait in waits if wait is not None]
             after = max(named) if named else self._session.backoff.refused()
             raise Throttled("/$batch: a part was throttled", after=after, status=429)
-        return [(int(part["status"]), part.get("body") or {}) for part in parts]
+        # A gateway's page in place of JSON comes as text.
+        return [(int(part["status"]), part["body"] if isinstance(part.get("body"), dict) else {}) for part in parts]
 
     @contextmanager
     def stream(self, template: str, **ids: str) -> Iterator[Iterator[bytes]]:

@@ -25,6 +25,7 @@ ATTACHMENT: Final = "/users/{user}/messages/{message}/attachments/{attachment}"
 ATTACHMENT_VALUE: Final = "/users/{user}/messages/{message}/attachments/{attachment}/$value"
 FIELDS_PART: Final = "message"
 
+_MESSAGE: Final = "#microsoft.graph.message"
 _FILE: Final = "#microsoft.graph.fileAttachment"
 _ITEM: Final = "#microsoft.graph.itemAttachment"
 _ATTACHMENT_SELECT: Final = "id,name,contentType,size,isInline,lastModifiedDateTime"
@@ -96,7 +97,14 @@ def fetch(graph: Graph, user: str, message: str) -> dict[str, Any]:
         "$select": fields.SELECT,
         "$expand": f"attachments($select={_ATTACHMENT_SELECT}),{fields.EXPAND_EXTENDED}",
     }
-    return graph.get(MESSAGE, query, prefer=(UNSAFE_HTML,), user=user, message=message)
+    entry = graph.get(MESSAGE, query, prefer=(UNSAFE_HTML,), user=user, message=message)
+    if str(entry.get("@odata.type", _MESSAGE)) != _MESSAGE:
+        # A selection of message properties leaves out what meeting messages have beside them.
+        whole = graph.get(MESSAGE, user=user, message=message)
+        if whole["changeKey"] != entry["changeKey"]:
+            raise ItemChanged("the mail changed while it was read", code="changed")
+        entry |= {name: value for name, value in whole.items() if name in fields.MEETING_MESSAGE}
+    return entry
 
 
 def attachments(graph: Graph, user: str, message: str) -> list[dict[str, Any]]:

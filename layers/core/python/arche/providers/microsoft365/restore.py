@@ -17,8 +17,11 @@ from arche.providers.microsoft365.stored import Stored
 _IN_FOLDER: Final = "/users/{user}/mailFolders/{folder}/messages"
 _SESSION: Final = "/users/{user}/messages/{message}/attachments/createUploadSession"
 _PURGE: Final = "/users/{user}/messages/{message}/permanentDelete"
-# outlook-large-attachments: below 3 MB in one POST, from there to 150 MB by upload session, ranges below 4 MB.
+# outlook-large-attachments: below 3 MB in one POST, from there to 150 MB by upload session, ranges below 4 MB. Whether
+# these are millions or 1,048,576s is not said: between the two, a session is tried first and a POST if it is too small.
 _SMALL: Final = 3_000_000
+_SURELY_LARGE: Final = 3 * 1024 * 1024
+_TOO_SMALL: Final = "errorattachmentsizeshouldnotbelessthanminimumsize"
 _LARGEST: Final = 150_000_000
 _RANGE: Final = 3_932_160
 # A request to Graph may hold 4 MB; base64 makes three bytes four.
@@ -112,7 +115,7 @@ def _carried(stored: Stored) -> list[dict[str, Any]]:
 
 def _entry(stored: Stored, place: dict[str, Any], room: int) -> dict[str, Any] | None:
     """Give an attachment's JSON; None if it is too large for the room left in a request."""
-    about = {name: place["about"][name] for name in fields.ATTACHMENT_COMPARED if place["about"].get(name) is not None}
+    about = _about(place)
     if "item" in place:
         about = {k: v for k, v in about.items() if k in {"name", "isInline"}}
         entry = {"@odata.type": _ITEM, **about, "item": compose.attached(place["item"])}
@@ -120,6 +123,15 @@ def _entry(stored: Stored, place: dict[str, Any], room: int) -> dict[str, Any] |
     size = stored.size(place)
     if size >= _SMALL or size * 4 // 3 + len(dumps(about)) + 200 > room:
         return None
+    return _file(stored, place)
+
+
+def _about(place: dict[str, Any]) -> dict[str, Any]:
+    return {name: place["about"][name] for name in fields.ATTACHMENT_COMPARED if place["about"].get(name) is not None}
+
+
+def _file(stored: Stored, place: dict[str, Any]) -> dict[str, Any]:
+    about = _about(place)
     data = base64.b64encode(b"".join(stored.open(place))).decode("ascii")
     return {"@odata.type": _FILE, **about, "contentBytes": data}
 
@@ -131,8 +143,8 @@ def _attach(graph: Graph, user: str, stored: Stored, message: str, done: int) ->
             entry = _entry(stored, place, _REQUEST)
             if entry is not None:
                 graph.post(messages.ATTACHMENTS, entry, user=user, message=message)
-            else:
-                _upload(graph, user, stored, place, message)
+            elif not _upload(graph, user, stored, place, message):
+                graph.post(messages.ATTACHMENTS, _file(stored, place), user=user, message=message)
     except NotFoundError:
         # Right after its creation a message may not be found for a moment; the next try finds it by its mark.
         raise Unreachable("the new mail is not to be found yet", code="not_yet") from None
@@ -141,7 +153,8 @@ def _attach(graph: Graph, user: str, stored: Stored, message: str, done: int) ->
         raise
 
 
-def _upload(graph: Graph, user: str, stored: Stored, place: dict[str, Any], message: str) -> None:
+def _upload(graph: Graph, user: str, stored: Stored, place: dict[str, Any], message: str) -> bool:
+    """Send a large attachment in ranges. False if the vendor finds it too small for that."""
     if "item" in place:
         raise ItemRefused("an attached item is larger than a request to Graph may be", code="item_too_large")
     about, total = place["about"], stored.size(place)
@@ -154,11 +167,17 @@ def _upload(graph: Graph, user: str, stored: Stored, place: dict[str, Any], mess
         "isInline": bool(about["isInline"]),
     }
     wish |= {name: about[name] for name in ("contentType", "contentId") if about.get(name)}
-    session = graph.post(_SESSION, {"AttachmentItem": wish}, user=user, message=message)
+    try:
+        session = graph.post(_SESSION, {"AttachmentItem": wish}, user=user, message=message)
+    except ItemRefused as error:
+        if total < _SURELY_LARGE and error.code.lower() == _TOO_SMALL:
+            return False
+        raise
     first = 0
     for data in _ranges(stored.open(place)):
         graph.upload(session["uploadUrl"], "/attachment-upload", data, first=first, total=total, user=user)
         first += len(data)
+    return True
 
 
 def _ranges(chunks: Iterator[bytes]) -> Iterator[bytes]:
