@@ -12,10 +12,11 @@ import pytest
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20,21,23"
 os.environ["JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION"] = "1"
 
-from aws_cdk import App  # noqa: E402 - jsii reads the variables above when it starts
-from infra.deployment import build  # noqa: E402
-from infra.options import ROOT, Options  # noqa: E402
-from tests.infra.evaluator import Stacks  # noqa: E402
+from aws_cdk import App
+
+from infra.deployment import build
+from infra.options import ROOT, Options
+from tests.infra.evaluator import Stacks
 
 
 class Assembly:

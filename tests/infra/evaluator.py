@@ -80,20 +80,25 @@ class Stacks:
             return [self.resolve(item, stack) for item in value]
         if not isinstance(value, dict):
             return value
-        if len(value) == 1:
-            (word, operand), *_ = value.items()
-            if word == "Ref":
+        word = next(iter(value), "")
+        if len(value) == 1 and (word == "Ref" or word.startswith("Fn::")):
+            return self._call(word, value[word], stack)
+        return {key: self.resolve(item, stack) for key, item in value.items()}
+
+    def _call(self, word: str, operand: Any, stack: str) -> Any:
+        match word:
+            case "Ref":
                 return _PSEUDO[operand] if operand in _PSEUDO else self._name(stack, operand)
-            if word == "Fn::GetAtt":
+            case "Fn::GetAtt":
                 logical_id, attribute = operand
                 return self._arn(stack, logical_id) if attribute in {"Arn", "Id"} else f"{logical_id}.{attribute}"
-            if word == "Fn::Join":
+            case "Fn::Join":
                 return operand[0].join(self.resolve(item, stack) for item in operand[1])
-            if word == "Fn::ImportValue":
+            case "Fn::Sub":
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: str(self._call("Ref", found[1], stack)), operand)
+            case "Fn::ImportValue":
                 return self._import(operand)
-            if word.startswith("Fn::"):
-                raise KeyError(f"{word} is not known to the evaluator")
-        return {key: self.resolve(item, stack) for key, item in value.items()}
+        raise KeyError(f"{word} is not known to the evaluator")
 
     def _import(self, name: str) -> Any:
         for stack, template in self._templates.items():
@@ -193,11 +198,15 @@ def _conditions(conditions: Mapping[str, Mapping[str, Any]], request: Request) -
     )
 
 
+def _like(text: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
+
+
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda actual, expected: actual == expected,
-    "StringLike": lambda actual, expected: _like(actual, expected),
-    "ArnLike": lambda actual, expected: _like(actual, expected),
-    "ArnEquals": lambda actual, expected: _like(actual, expected),
+    "StringLike": _like,
+    "ArnLike": _like,
+    "ArnEquals": _like,
     "Bool": lambda actual, expected: actual.lower() == expected.lower(),
     "NumericGreaterThan": lambda actual, expected: float(actual) > float(expected),
     "NumericLessThan": lambda actual, expected: float(actual) < float(expected),
@@ -215,10 +224,6 @@ def _condition(operator: str, actual: Any, expected: list[str]) -> bool:
     if operator in _NEGATED:
         return actual is None or not any(_OPERATORS[_NEGATED[operator]](actual, wanted) for wanted in expected)
     return actual is not None and any(_OPERATORS[operator](actual, wanted) for wanted in expected)
-
-
-def _like(text: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
 
 
 def _list(value: Any) -> list[Any]:

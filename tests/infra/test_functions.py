@@ -9,9 +9,10 @@ import re
 import tomllib
 
 import pytest
+from packaging.specifiers import SpecifierSet
+
 from arche.aws.settings import SETTINGS_BY_HANDLER
 from infra.options import ROOT, OptionRefused, Options
-from packaging.specifiers import SpecifierSet
 from tests.infra.conftest import synthesize
 
 
@@ -72,7 +73,7 @@ def test_runtime_layer_and_project_agree(assembly, build):
 
 def test_layer_keeps_the_api_models_that_are_used(build):
     used = set()
-    for folder in ("layers/core/python/arche", "functions"):
+    for folder in ("layers/core/python/arche/aws", "functions"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             used.update(re.findall(r"client\([^)\"]*\"([a-z0-9-]+)\"", text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from infra import acknowledged
 from tests.infra.conftest import Assembly, synthesize
 
@@ -29,7 +30,9 @@ def test_every_acknowledgement_is_needed(tmp_path, monkeypatch):
     with pytest.raises(Exception, match="ValidationFailed"):
         synthesize(tmp_path / "out")
     found = Assembly(tmp_path / "out").violations()
-    stale = [(path, rule) for path, rule, _reason in kept if not any(p.startswith(path) and r == rule for p, r in found)]
+    stale = [
+        (path, rule) for path, rule, _reason in kept if not any(p.startswith(path) and r == rule for p, r in found)
+    ]
     assert stale == []
     assert all(len(reason.split()) >= 5 for _path, _rule, reason in kept)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from infra.machines import definition
 from infra.options import ROOT, OptionRefused
 

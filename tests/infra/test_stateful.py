@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.infra.conftest import synthesize
 
 HOLDS_DATA = {
