@@ -31,12 +31,11 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     """Answer the batch with ``sealed``: accounts by colour."""
     batch = Batch.from_event(event)
     sealed = seal.seal(batch, wiring.seal_ports(WorkerSettings.from_env(), event))
-    logger().info(
-        "sealed", run=batch.run, customer=batch.customer, colours=dict(sealed.colours), **sealed.counts.as_dict()
-    )
+    counts = sealed.counts.as_dict()
+    logger().info("sealed", run=batch.run, customer=batch.customer, colours=dict(sealed.colours), items=counts)
     for colour, number in sealed.colours.items():
         metrics().add_metric(f"accounts_{colour}", MetricUnit.Count, number)
-    for ending, number in sealed.counts.as_dict().items():
+    for ending, number in counts.items():
         metrics().add_metric(f"items_{ending}", MetricUnit.Count, number)
     metrics().flush_metrics()
     return sealed.as_event()

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import secrets
 
-_CUSTOMER = re.compile(r"K-\d{4,8}")
-_ACCOUNT = re.compile(r"A-\d{4,9}")
-_CONNECTION = re.compile(r"C-\d{2,6}")
+_CUSTOMER = re.compile(r"K-[0-9]{4,8}")
+_ACCOUNT = re.compile(r"A-[0-9]{4,9}")
+_CONNECTION = re.compile(r"C-[0-9]{2,6}")
 
 
 class LabelError(ValueError):
