@@ -88,7 +88,7 @@ def test_two_crashes_in_a_row(after, wanted):
 def test_a_paused_writer_never_overtakes(at, wanted):
     """One run stops at some call, another one does all the work, then the first one goes on."""
 
-    class Paused(Exception):
+    class PauseError(Exception):
         pass
 
     class Pausing(Failing):

@@ -11,7 +11,7 @@ SECRET = b"a secret that is only for tests."
 CUSTOMER, ACCOUNT = "K-000001", "A-0001"
 
 
-class Outage(Exception):
+class Outage(Exception):  # noqa: N818 - what happens, not what is raised
     """The store did not answer."""
 
 

@@ -51,6 +51,7 @@ class Writer:
         self._tried: set[bytes] = set()
         self._last_try = (b"", b"")
         self._uncertain = False
+        self._last_found: tuple[tuple[str, str] | None, Entry | None] = None, None
         self._encoder = msgspec.msgpack.Encoder()
         self._stand_on(parent)
         self._intake = Intake(store, keys, self._catalog, self._content)
@@ -70,7 +71,7 @@ class Writer:
     def row(self, service: str, id_: str) -> Row | None:
         """Return the row of one id: the parent's state plus what this writer changed."""
         key = service, id_
-        entry = self._pending.now(key) if key in self._pending else self._catalog.find(service, id_)
+        entry = self._pending.now(key) if key in self._pending else self._found(key)
         return None if entry is None else self._row(entry)
 
     def part(self, name: str, media: Media, chunks: Iterable[bytes], like: Row | None = None, size: int = 0) -> PartRef:
@@ -173,8 +174,14 @@ class Writer:
         """Return the state below the pending changes: parent and spilled runs."""
         if key in self._pending:
             mark = self._pending.before(key)
-            return None if mark is None else self._catalog.find(*key)
-        return self._catalog.find(*key)
+            return None if mark is None else self._found(key)
+        return self._found(key)
+
+    def _found(self, key: tuple[str, str]) -> Entry | None:
+        """Look below the pending changes; callers ask for a row right before they put it."""
+        if self._last_found[0] != key:
+            self._last_found = key, self._catalog.find(*key)
+        return self._last_found[1]
 
     def _set(self, key: tuple[str, str], before: Entry | None, now: Entry | None) -> None:
         self._pending.set(key, before, now)
@@ -187,6 +194,7 @@ class Writer:
         record, written = commit.spill(self._store, self._keys, self._pending, self._packs, self._next)
         self._written += written
         self._spills.append(record)
+        self._last_found = None, None
         self._catalog.add(record)
         self._pending.clear()
         self._packs = []
@@ -197,6 +205,7 @@ class Writer:
 
     def _stand_on(self, parent: Manifest | None) -> None:
         self._parent = parent
+        self._last_found = None, None
         self._catalog = catalog_of(self._store, self._keys, parent)
         self._content = Content(self._store, self._keys, self._catalog)
         self._catalog.learn(self._packs)
