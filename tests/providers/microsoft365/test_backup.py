@@ -177,8 +177,15 @@ def test_a_round_that_loops_ends_by_its_name(
     assert len(world.calls) - before < 60
 
 
-@pytest.mark.parametrize("code", ["SyncStateNotFound", "SyncStateInvalid", "resyncRequired"])
-@pytest.mark.parametrize("form", [(410, True), (410, False), (400, False)])
+@pytest.mark.parametrize(
+    ("code", "form"),
+    [
+        ("SyncStateNotFound", (410, True)),
+        ("SyncStateNotFound", (404, False)),
+        ("SyncStateInvalid", (400, False)),
+        ("resyncRequired", (410, False)),
+    ],
+)
 def test_one_dead_folder_is_listed_anew_and_the_others_are_not(
     world: ExchangeWorld, service: Service, account: Account, code: str, form: tuple[int, bool]
 ) -> None:

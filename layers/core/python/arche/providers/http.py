@@ -181,15 +181,19 @@ class _ByEnvironment(httpx.BaseTransport):
 
     def __init__(self, proxy: str) -> None:
         self._proxied = httpx.HTTPTransport(proxy=httpx.Proxy(proxy), trust_env=True, limits=_LIMITS)
-        self._direct = DirectTransport()
+        self._direct: DirectTransport | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        direct = bool(urllib.request.proxy_bypass(request.url.host))
-        return (self._direct if direct else self._proxied).handle_request(request)
+        if not urllib.request.proxy_bypass(request.url.host):
+            return self._proxied.handle_request(request)
+        # Rare, and loading the authorities takes time: made when first needed.
+        self._direct = self._direct or DirectTransport()
+        return self._direct.handle_request(request)
 
     def close(self) -> None:
         self._proxied.close()
-        self._direct.close()
+        if self._direct is not None:
+            self._direct.close()
 
 
 def egress() -> httpx.BaseTransport:

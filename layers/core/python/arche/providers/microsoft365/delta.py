@@ -97,6 +97,9 @@ def _folder(graph: Graph, user: str, place: Place, folder: str) -> Iterator[Chan
         end = answer.get("@odata.deltaLink")
         following = str(end or answer.get("@odata.nextLink") or "")
         if not following or (not end and watch.circles(following, page)):
+            # The next run lists this folder anew instead of following the same link for ever.
+            spot.link, spot.listing = "", False
+            yield Mark(cursor.write(place))
             raise Unreachable("a folder's delta goes in circles or has no end", code="delta_loop")
         spot.link = following
         if end:

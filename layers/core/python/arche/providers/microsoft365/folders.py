@@ -44,6 +44,7 @@ _SIDE_BY_SIDE: Final = 4
 # A link may come twice after an empty page; more often, or more pages than any tree has, is a loop.
 _REPEATED: Final = 5
 _PAGES: Final = 10_000
+_LOOP: Final = "delta_loop"
 _DELTA: Final = "/users/{user}/mailFolders/delta"
 _FOLDER: Final = "/users/{user}/mailFolders/{folder}"
 _CHILDREN: Final = "/users/{user}/mailFolders/{folder}/childFolders"
@@ -58,7 +59,9 @@ def refresh(graph: Graph, user: str, place: Place) -> Iterator[Item | Gone]:
     whole = not place.tree
     try:
         entries, place.tree = _delta(graph, user, place.tree)
-    except CursorExpired:
+    except (CursorExpired, Unreachable) as error:
+        if whole or not (isinstance(error, CursorExpired) or error.code == _LOOP):
+            raise
         whole = True
         entries, place.tree = _delta(graph, user, "")
     if whole or any(entry["id"] not in place.folders for entry in entries.values() if "@removed" not in entry):
@@ -103,7 +106,7 @@ def _delta(graph: Graph, user: str, link: str) -> tuple[dict[str, dict[str, Any]
         following = str(answer.get("@odata.nextLink") or "")
         seen[following] = seen.get(following, 0) + 1
         if not following or seen[following] > _REPEATED or len(seen) > _PAGES:
-            raise Unreachable("the folder tree's delta goes in circles or has no end", code="delta_loop")
+            raise Unreachable("the folder tree's delta goes in circles or has no end", code=_LOOP)
         answer = graph.follow(following, _DELTA, scope="account", user=user)
 
 

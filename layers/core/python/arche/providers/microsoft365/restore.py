@@ -175,7 +175,7 @@ def _upload(graph: Graph, user: str, stored: Stored, place: dict[str, Any], mess
         raise
     first = 0
     for data in _ranges(stored.open(place)):
-        graph.upload(session["uploadUrl"], "/attachment-upload", data, first=first, total=total, user=user)
+        graph.upload(session["uploadUrl"], "/AttachmentSessions/{id}", data, first=first, total=total, user=user)
         first += len(data)
     return True
 
