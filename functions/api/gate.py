@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools import Logger
@@ -21,6 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from arche.model.tenancy import Member
 from arche.operations.front_ports import TenancyBook
 from arche.operations.members import member_of
+from functions.api import pages
 from functions.api.problem import answer_to, not_text, too_large, unsupported_media
 
 BODY_LIMIT: Final = 64 * 1024
@@ -35,12 +37,24 @@ _HEADERS: Final = {
 
 def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
     """Make a resolver with the routes of ``routers``, validation on, and every error as problem+json."""
-    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_parse)
+    app = APIGatewayHttpResolver(
+        enable_validation=True,
+        json_body_deserializer=_parse,
+        # An answer of ours that has not its own form is our fault and not the caller's.
+        response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
     for router in routers:
         app.include_router(router)
 
     def to_problem(error: Exception) -> Response[str]:
-        return answer_to(error, path_of(app.current_event.raw_event), logger)
+        event = app.current_event.raw_event
+        made = answer_to(error, path_of(event), logger)
+        if path_of(event) not in OPEN_PATHS:
+            return made
+        # There a person looks at it, not a program.
+        language = pages.preferred(app.current_event.headers.get("accept-language", ""))
+        ending = "try_again" if made.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "link_used"
+        return pages.page(ending, language, made.status_code)
 
     app.exception_handler(Exception)(to_problem)
     return app

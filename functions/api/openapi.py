@@ -36,7 +36,11 @@ def document() -> dict[str, Any]:
         security=[{_SCHEME: []}],
     )
     made: dict[str, Any] = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
-    # The resolver's own form of a validation error never leaves this API.
+    # The resolver's own forms of a validation error never leave this API.
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            page = operation["responses"].get("400")
+            operation["responses"]["500"] = page or operation["responses"]["422"]
     for name in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         made["components"]["schemas"].pop(name, None)
     return made

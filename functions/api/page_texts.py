@@ -127,13 +127,13 @@ TEXTS: Final[dict[Ending, dict[str, tuple[str, str]]]] = {
     },
     "try_again": {
         "en": (
-            "The sign-in service did not answer",
-            "Nothing was connected. Wait some minutes, then ask your service provider for a new link.",
+            "That did not work just now",
+            "A service did not answer and nothing was connected. Wait some minutes, then ask your service provider for a new link.",
         ),
         "de": (
-            "Der Anmeldedienst hat nicht geantwortet",
+            "Das hat gerade nicht geklappt",
             (
-                "Es wurde nichts verbunden. Warten Sie einige Minuten und bitten Sie dann Ihren Dienstleister um "
+                "Ein Dienst hat nicht geantwortet, es wurde nichts verbunden. Warten Sie einige Minuten und bitten Sie dann Ihren Dienstleister um "
                 "einen neuen Link."
             ),
         ),

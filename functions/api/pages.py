@@ -27,15 +27,15 @@ HEADERS: Final[dict[str, str | list[str]]] = {
 }
 
 
-def page(ending: Ending, language: str) -> Response[str]:
-    """Make the page about how it ended: 200 if it went well, else 400. ``language`` is de or en."""
+def page(ending: Ending, language: str, status: int = 0) -> Response[str]:
+    """Make the page about how it ended: 200 if it went well, else 400, or ``status``. ``language`` is de or en."""
     title, text = (html.escape(line) for line in TEXTS[ending][language])
     body = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Arche: {title}</title>'
         f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1><p>{text}</p></main></body></html>"
     )
-    return Response(200 if ending in _GOOD else 400, "text/html; charset=utf-8", body, HEADERS)
+    return Response(status or (200 if ending in _GOOD else 400), "text/html; charset=utf-8", body, HEADERS)
 
 
 def preferred(accept_language: str) -> str:

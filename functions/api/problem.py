@@ -14,7 +14,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from arche.aws.errors import AwsUnavailable
+from arche.aws.errors import AwsError, AwsUnavailable
+from arche.aws.settings import SettingsMissing
 from arche.catalog import errors as rows
 from arche.operations.access import AccessRefused
 from arche.operations.refusals import Conflict, Invalid, NotAllowed, NotFound, Refusal, Stale, Unavailable
@@ -92,6 +93,8 @@ def answer_to(error: Exception, instance: str, logger: Logger) -> Response[str]:
     logger.error(
         "unforeseen error",
         error=type(error).__name__,
+        # These two are ours and hold names of settings and of AWS's codes only.
+        text=str(error) if isinstance(error, (AwsError, SettingsMissing)) else "",
         at=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-6:]],
     )
     detail = "Something failed on our side. Try again; if it stays so, tell the operator the time and this path."

@@ -213,6 +213,19 @@ def test_the_restore_app_is_consented_apart(world):
     assert len(world.machines.calls) == started
 
 
+def test_a_fault_of_ours_is_a_page_too(world, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("x")
+
+    monkeypatch.setattr(type(world.catalog.tenancy), "take_consent", broken)
+    answer = world.callback(admin_consent="True", state="x")
+    assert answer.status == 500
+    assert shows(answer, "try_again", "de")
+    answer = world.callback(state="x" * 9000)
+    assert answer.status == 422
+    assert shows(answer, "link_used", "de")
+
+
 def test_someone_who_lost_the_right_meanwhile_binds_nothing(world):
     customer = world.customer()
     url = begun(world, customer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -294,6 +295,14 @@ def test_an_unforeseen_error_says_nothing_of_itself(world, monkeypatch, caplog):
     (logged,) = caplog.records
     assert "hunter2" not in answer.text + str(vars(logged))
     assert logged.error == "RuntimeError"
+
+
+def test_an_answer_without_its_form_is_our_fault(world, monkeypatch):
+    found = world.catalog.tenancy.member("admin")
+    monkeypatch.setattr(type(world.catalog.tenancy), "member", lambda *_: replace(found, role="king"))
+    monkeypatch.setattr(type(found), "rights", property(lambda _: frozenset({"list"})))
+    monkeypatch.setattr("functions.api.routes.me.shapes.Me", lambda **fields: fields)
+    problem(world.call("GET", "/v1/me"), 500, "internal_error")
 
 
 def test_busy_tables_ask_for_patience(world, monkeypatch):

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Request, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from arche.operations import consent
-from functions.api import desk, pages, shapes
+from functions.api import desk, pages
 from functions.api.routes import new_router
 
 router = new_router()
@@ -17,7 +17,8 @@ _RESPONSES: Final[dict[int, Any]] = {
     200: {"description": "Done; a page that says so", "content": _HTML},
     302: {"description": "On to the sign-in of an administrator", "content": _HTML},
     400: {"description": "A page that says what happened and what to do next", "content": _HTML},
-    422: shapes.problems("A query longer than any vendor sends"),
+    422: {"description": "The same, for a query longer than any vendor sends", "content": _HTML},
+    500: {"description": "The same, for a fault of ours", "content": _HTML},
 }
 Text = Annotated[str | None, Query(max_length=8192)]
 

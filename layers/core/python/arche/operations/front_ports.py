@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from arche.model.listing import AccountListing, Answer
 from arche.model.restore import RestoreJob
 from arche.model.tenancy import Binding, ConnectionRecord, Consent, Customer, Job, Member
 from arche.model.work import Head, Lease, Run, RunRecord
 from arche.providers.contract import Account
-
-if TYPE_CHECKING:
-    # The API's main function has no business with the vault and starts faster without its libraries.
-    from arche.vault import AccountVault, ObjectStore
+from arche.vault import AccountVault, ObjectStore
 
 
 class TenancyBook(Protocol):
