@@ -128,13 +128,16 @@ TEXTS: Final[dict[Ending, dict[str, tuple[str, str]]]] = {
     "try_again": {
         "en": (
             "That did not work just now",
-            "A service did not answer and nothing was connected. Wait some minutes, then ask your service provider for a new link.",
+            (
+                "A service did not answer and nothing was connected. Wait some minutes, "
+                "then ask your service provider for a new link."
+            ),
         ),
         "de": (
             "Das hat gerade nicht geklappt",
             (
-                "Ein Dienst hat nicht geantwortet, es wurde nichts verbunden. Warten Sie einige Minuten und bitten Sie dann Ihren Dienstleister um "
-                "einen neuen Link."
+                "Ein Dienst hat nicht geantwortet, es wurde nichts verbunden. Warten Sie einige Minuten "
+                "und bitten Sie dann Ihren Dienstleister um einen neuen Link."
             ),
         ),
     },
