@@ -154,7 +154,9 @@ class _Delta:
         if start and token.first and (fault := visit.strike("mail_delta_removed_first", folder=name)):
             value = [rounds.gone(GHOST + number, 0) for number in range(int(fault.parameters["items"]))] + value
         if value and visit.strike("mail_delta_duplicates", folder=name):
-            value += value[: (len(value) + 1) // 2]
+            # A repetition never takes back what a later entry said: the last one of an item counts.
+            half = (len(value) + 1) // 2
+            value = [entry for entry in value[:half] for _ in range(2)] + value[half:]
         body["value"] = value
         if visit.strike("mail_delta_loop", folder=name):
             return Reply(body | {"@odata.nextLink": self._link(visit, token, "$skiptoken")})

@@ -205,7 +205,8 @@ def words(value: bytes) -> str:
             pieces = email.header.decode_header(text)
         except (ValueError, email.errors.HeaderParseError):
             return clean(text)
-        text = "".join(_charset(part, charset) if isinstance(part, bytes) else part for part, charset in pieces)
+        plain = "".join(_charset(part, charset) if isinstance(part, bytes) else part for part, charset in pieces)
+        text = plain or text
     return clean(text)
 
 

@@ -18,7 +18,8 @@ from simulators.microsoft365.mail.json_in import checked
 from simulators.microsoft365.mail.schema import Box
 
 LOG = logging.getLogger(__name__)
-FROM = re.compile(rb"(?:\A|(?<=\n))From [^\r\n]*\r?\n")
+# A line of the text may begin with From too: a real one has a date, or a header or nothing comes after it.
+FROM = re.compile(rb"(?:\A|(?<=\n))From (?:[^\r\n]*\b\d{4}[^\r\n]*\r?\n|[^\r\n]*\r?\n(?=[!-9;-~]+:|\r?\n|\Z))")
 KNOWN = {
     "inbox": "inbox",
     "posteingang": "inbox",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,12 @@ ROLES = ("User.Read.All", "Mail.ReadWrite", "Mail.Send")
 ANNA, BERT = "anna@moewe.example", "bert@moewe.example"
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
 SETTABLE = (
-    "subject body importance from sender toRecipients ccRecipients bccRecipients replyTo isRead categories flag "
-    "inferenceClassification isReadReceiptRequested isDeliveryReceiptRequested"
-).split()
+    *("subject", "body", "importance", "from", "sender", "replyTo", "isRead", "categories", "flag"),
+    *("toRecipients", "ccRecipients", "bccRecipients", "inferenceClassification"),
+    *("isReadReceiptRequested", "isDeliveryReceiptRequested"),
+)
+
+tally: Counter[str] = Counter()
 
 
 def world(folder: Path) -> Path:
@@ -38,13 +42,14 @@ class Post:
         self.at = at
         self.who = who
         self.problems: list[str] = []
-        self.checked = 0
 
     @property
     def control(self) -> Any:
         return self.at.control
 
-    def ask(self, method: str, path: str, *, body: Any = None, content: bytes | None = None, **headers: str) -> httpx.Response:
+    def ask(
+        self, method: str, path: str, *, body: Any = None, content: bytes | None = None, **headers: str
+    ) -> httpx.Response:
         url = path if path.startswith("https:") else f"{GRAPH}/users/{self.who}{path}"
         shown = self.at.headers() | {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
@@ -68,7 +73,7 @@ class Post:
             kind = "exchangeSettings"
         elif "$batch" in path:
             return
-        self.checked += 1
+        tally["answers"] += 1
         self.problems += csdl.validate(answer.json(), kind)
 
     def get(self, path: str, **headers: str) -> httpx.Response:

@@ -13,7 +13,8 @@ from tests.simulators.microsoft365_mail.post import ANNA, BERT, IMMUTABLE, Post,
 PLAIN = (
     "Received: from a by b; Mon, 04 May 2026 08:00:05 +0000\r\nFrom: =?utf-8?q?J=C3=B6rg?= <joerg@else.example>\r\n"
     "To: Anna <anna@moewe.example>, bert@moewe.example\r\nSubject: =?utf-8?b?R3LDvMOfZSDwn5iA?=\r\n"
-    "Date: Mon, 04 May 2026 10:00:00 +0200\r\nMessage-ID: <one@else.example>\r\nX-Own: a\r\n\r\nHallo Anna,\r\nbis bald.\r\n"
+    "Date: Mon, 04 May 2026 10:00:00 +0200\r\nMessage-ID: <one@else.example>\r\nX-Own: a\r\n\r\n"
+    "Hallo Anna,\r\nbis bald.\r\n"
 )
 
 
@@ -74,7 +75,10 @@ def test_read_only_properties_of_a_create_have_no_effect(post: Post) -> None:
     assert made["internetMessageId"]
 
 
-@pytest.mark.parametrize(("flags", "draft", "read"), [("0", False, False), ("1", False, True), ("4", False, False), ("8", True, False), ("9", True, True)])
+@pytest.mark.parametrize(
+    ("flags", "draft", "read"),
+    [("0", False, False), ("1", False, True), ("4", False, False), ("8", True, False), ("9", True, True)],
+)
 def test_the_flags_decide_at_the_create_alone(post: Post, flags: str, draft: bool, read: bool) -> None:
     made = post.made("/mailFolders/inbox/messages", {"singleValueExtendedProperties": [prop("Integer 0x0E07", flags)]})
     assert (made["isDraft"], made["isRead"]) == (draft, read)
@@ -254,7 +258,9 @@ def test_if_match_is_honoured(post: Post) -> None:
 
 def test_lists_page_filter_and_select(post: Post) -> None:
     for number in range(12):
-        post.deliver(PLAIN.replace("04 May 2026 08:00:05", f"04 May 2026 08:{number:02}:05").replace("<one@", f"<n{number}@"))
+        post.deliver(
+            PLAIN.replace("04 May 2026 08:00:05", f"04 May 2026 08:{number:02}:05").replace("<one@", f"<n{number}@")
+        )
     pages = list(post.pages("/mailFolders/inbox/messages?$select=subject,receivedDateTime&$top=5"))
     assert [len(page["value"]) for page in pages] == [5, 5, 2]
     dates = [one["receivedDateTime"] for page in pages for one in page["value"]]
