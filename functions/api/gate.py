@@ -20,6 +20,7 @@ from aws_lambda_powertools.event_handler.depends import Depends
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from arche.model.tenancy import Member
+from arche.operations.consent import Ending
 from arche.operations.front_ports import TenancyBook
 from arche.operations.members import member_of
 from functions.api import pages
@@ -53,7 +54,7 @@ def resolver(routers: list[Router], logger: Logger) -> APIGatewayHttpResolver:
             return made
         # There a person looks at it, not a program.
         language = pages.preferred(app.current_event.headers.get("accept-language", ""))
-        ending = "try_again" if made.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "link_used"
+        ending: Ending = "try_again" if made.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else "link_used"
         return pages.page(ending, language, made.status_code)
 
     app.exception_handler(Exception)(to_problem)
