@@ -41,22 +41,30 @@ def make_tables(client):
         )
 
 
-@pytest.fixture
-def dynamodb(monkeypatch):
-    """A boto3 client of moto's DynamoDB with the four tables."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name=REGION)
-        make_tables(client)
-        yield client
+@pytest.fixture(scope="module")
+def moto_cloud():
+    """moto for one module: a client and a catalog are dear to make, and tables cheap to make anew."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_REGION", REGION)
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        yield boto3.client("dynamodb", region_name=REGION), Catalog(TABLES, region=REGION)
 
 
 @pytest.fixture
-def catalog(dynamodb):
-    """A catalog with the rights of the process."""
-    return Catalog(TABLES, region=REGION)
+def dynamodb(moto_cloud):
+    """A boto3 client of moto's DynamoDB with the four tables, empty."""
+    client, _ = moto_cloud
+    for name in client.list_tables()["TableNames"]:
+        client.delete_table(TableName=name)
+    make_tables(client)
+    return client
+
+
+@pytest.fixture
+def catalog(moto_cloud, dynamodb):
+    """A catalog with the rights of the process, over empty tables."""
+    return moto_cloud[1]
 
 
 @pytest.fixture

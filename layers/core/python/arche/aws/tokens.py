@@ -106,7 +106,8 @@ class TokenOffice:
             return kept[0]
         self._cache.pop(key, None)
         room = _room(platform, "token")
-        got = room.acquire(self._keys.app(platform, app), tenant, self._login(platform))
+        with self._login(platform) as client:
+            got = room.acquire(self._keys.app(platform, app), tenant, client)
         issued = Issued(got.value, int(got.expires.timestamp()))
         if len(self._cache) >= _CACHED:
             self._cache.clear()
@@ -118,15 +119,10 @@ class TokenOffice:
         consent = _room(platform, "consent")
         flow = consent.Flow(state="", nonce=str(event["nonce"]), verifier=str(event["verifier"]))
         at = datetime.fromtimestamp(self._now(), UTC)
+        made, code = self._keys.app(platform, app), str(event["code"])
         try:
-            found = consent.bind(
-                self._keys.app(platform, app),
-                self._login(platform),
-                flow,
-                code=str(event["code"]),
-                redirect_uri=self._redirect,
-                at=at,
-            )
+            with self._login(platform) as client:
+                found = consent.bind(made, client, flow, code=code, redirect_uri=self._redirect, at=at)
         except consent.ConsentRefused as refused:
             self._audit("sign-in refused", {"platform": platform, "app": app, "reason": refused.code})
             return {"refused": _reason(refused.code)}
