@@ -80,6 +80,16 @@ def test_importing_the_product_builds_nothing():
             value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
             if isinstance(value, ast.Call):
                 name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-                if name in {"client", "resource", "Session", "Client", "open", "from_env", "Logger", "Metrics", "Tracer"}:
+                if name in {
+                    "client",
+                    "resource",
+                    "Session",
+                    "Client",
+                    "open",
+                    "from_env",
+                    "Logger",
+                    "Metrics",
+                    "Tracer",
+                }:
                     bad.append(f"{named(path)}:{node.lineno} {name}")
     assert bad == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
 
 from arche.aws import wiring
+from arche.aws.settings import WorkerSettings
 from arche.operations.meter import MeterPorts
 from arche.providers.errors import CredentialRejected, Throttled
 from functions.backup import collect, schedule, seal
@@ -23,10 +24,7 @@ CONTEXT = SimpleNamespace(
     invoked_function_arn="arn",
     aws_request_id="r",
 )
-SETTINGS = (
-    "TENANCY_TABLE DIRECTORY_TABLE INDEX_TABLE WORK_TABLE VAULT_BUCKET KEYS_BUCKET WORK_BUCKET VAULT_KEY "
-    "GRANT_FUNCTION TOKEN_FUNCTION"
-).split()
+SETTINGS = [field.name.upper() for field in fields(WorkerSettings)]
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_lambda_tasks_survive_the_service_and_closed_doors_are_not_knocked_at_ag
     for state_name, _kind, state in states(name):
         if state["Type"] != "Task" or not state["Resource"].startswith("${"):
             continue
-        assert LAMBDA <= set(state["Retry"][0]["ErrorEquals"]), state_name
+        assert set(state["Retry"][0]["ErrorEquals"]) >= LAMBDA, state_name
         if state["Resource"] in {"${CollectShortArn}", "${CollectLongArn}", "${DeliverArn}"}:
             never = {e for rule in state["Retry"] if rule["MaxAttempts"] == 0 for e in rule["ErrorEquals"]}
             assert {"CredentialRejected", "Forbidden"} <= never, state_name

@@ -93,7 +93,9 @@ def test_content_is_read_once_though_the_worker_died_after_each_commit():
         seen = len(house.store.created)
         house.trouble.reset()
         house.trouble.plan = lambda _n, name, seen=seen: (
-            Killed("after a commit") if name == "created" and len(house.store.created) > seen and _manifest(house) else None
+            Killed("after a commit")
+            if name == "created" and len(house.store.created) > seen and _manifest(house)
+            else None
         )
         try:
             house.go_on(batch, LIMITS)

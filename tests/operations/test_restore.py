@@ -302,7 +302,9 @@ def test_a_refused_item_is_named_and_the_others_are_given_back(house):
     house.board.letters.clear()
     refusals = [1]
     house.trouble.plan = lambda _n, name: (
-        ItemRefused("too large", code="ErrorMessageSizeExceeded") if name == "write" and refusals and refusals.pop() else None
+        ItemRefused("too large", code="ErrorMessageSizeExceeded")
+        if name == "write" and refusals and refusals.pop()
+        else None
     )
     job = carry_out(house, house.restore(whole=True))
     assert job.state == "partial"

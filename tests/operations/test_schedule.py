@@ -19,7 +19,9 @@ from tests.operations.world import START, Killed
 def accounts(house: House, *, slot: str = "06", done: bool = True) -> None:
     for key, row in list(house.book.rows.items()):
         house.book.slots[key] = {slot}
-        house.book.rows[key] = replace(row, has_snapshot=done, activated=iso(START - timedelta(days=3)), last_slot="20261123-06")
+        house.book.rows[key] = replace(
+            row, has_snapshot=done, activated=iso(START - timedelta(days=3)), last_slot="20261123-06"
+        )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small source with per-folder deltas, in memory, that can be told to misbehave; and what it holds, for comparison."""
+"""A small source with per-folder deltas, in memory, that can be told to misbehave, and what it holds."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class RestoreRequest:
     """What to give back, as of which restore point, and where to.
 
     Exactly one of ``items``, ``folders``, ``whole`` is used; folders include their subfolders. ``seq`` names the
-    restore point (0 = the newest). ``target_account`` "" means the account itself. ``into`` is the id of an existing folder
-    ("" = in place, or the root for a new folder) and ``new_folder`` the name of a folder to make below it.
+    restore point (0 = the newest). ``target_account`` "" means the account itself. ``into`` is the id of an existing
+    folder ("" = in place, or the root for a new folder) and ``new_folder`` the name of a folder to make below it.
     """
 
     account: str

@@ -113,12 +113,16 @@ def _work(batch: Batch, due: list[Task], ports: CollectPorts, deadline: Deadline
         for task in due:
             ports.book.record_task(batch.lease, replace(task, state=TaskState.LATER, at=at, reason="Throttled"))
         return
+
+    def work(task: Task) -> Exception | None:
+        return _account(batch, task, services, ports, deadline=deadline, limits=limits)
+
     if limits.accounts > 1 and len(due) > 1:
         with ThreadPoolExecutor(min(limits.accounts, len(due)), thread_name_prefix="account") as pool:
-            jobs = [pool.submit(_account, batch, task, services, ports, deadline, limits) for task in due]
+            jobs = [pool.submit(work, task) for task in due]
             errors = [error for error in (job.result() for job in jobs) if error is not None]
     else:
-        errors = [e for task in due if (e := _account(batch, task, services, ports, deadline, limits)) is not None]
+        errors = [error for error in map(work, due) if error is not None]
     closed = next((e for e in errors if isinstance(e, CredentialRejected) or _whole(e)), None)
     if closed is not None:
         _stop(batch, due, closed, ports)
@@ -135,6 +139,7 @@ def _account(
     task: Task,
     services: Mapping[str, Service],
     ports: CollectPorts,
+    *,
     deadline: Deadline,
     limits: Limits,
 ) -> Exception | None:
