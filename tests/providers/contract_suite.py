@@ -333,6 +333,7 @@ class RoomContract:
         with pytest.raises(errors.ItemRefused):
             Kept(service, account, item)
         assert Kept(service, account, other).parts
+        assert other.id in {one.id for one in service.find(account, [item.id, other.id])}
 
     def test_a_cut_download_is_noticed(self, world: World, service: Service, account: Account) -> None:
         item = _any(Model().run(service, account))

@@ -75,6 +75,8 @@ class Notes:
                 yield _item(self._json("GET", f"/about/{one}"))
             except ItemChanged:
                 yield Gone(one, "")
+            except ItemRefused:
+                continue
 
     def read(self, account: Account, item: Item, offset: int = 0) -> Iterator[Part]:
         request = self._request("GET", f"/content/{item.id}")

@@ -39,7 +39,7 @@ def refused(status: int, code: str = "", headers: dict[str, str] | None = None) 
         (401, "InvalidAuthenticationToken", "item", errors.CredentialRejected),
         (403, "Authorization_RequestDenied", "tenant", errors.Forbidden),
         (403, "ErrorAccessDenied", "account", errors.Forbidden),
-        (403, "ErrorAccessDenied", "item", errors.Forbidden),
+        (403, "ErrorAccessDenied", "item", errors.ItemRefused),
         (404, "MailboxNotEnabledForRESTAPI", "item", errors.Forbidden),
         (404, "ErrorItemNotFound", "item", NotFoundError),
         (409, "ErrorFolderExists", "item", ExistsError),
@@ -78,12 +78,12 @@ def test_each_refusal_has_its_next_move(status: int, code: str, scope: str, erro
 def test_a_missing_right_says_whose(scope: str, account: bool) -> None:
     room, _ = graph(refused(403, "ErrorAccessDenied"))
     with pytest.raises(errors.Forbidden) as caught:
-        room.get(TEMPLATE, scope=scope, **IDS)  # type: ignore[arg-type]
+        room.post(TEMPLATE, {}, scope=scope, **IDS)  # type: ignore[arg-type]
     assert caught.value.account is account
 
 
 @pytest.mark.parametrize(
-    "answer", [refused(403, "ErrorAccessDenied"), refused(429, "x"), httpx.ReadError("AAMk/secret==")]
+    "answer", [refused(400, "ErrorAccessDenied"), refused(429, "x"), httpx.ReadError("AAMk/secret==")]
 )
 def test_messages_hold_no_ids_names_or_words_of_the_vendor(answer: httpx.Response | Exception) -> None:
     room, _ = graph(answer)

@@ -391,3 +391,13 @@ def test_verify_names_the_field(
     with pytest.raises(errors.ItemRefused) as caught:
         service.verify(account, row, content, outcome.new_id)
     assert caught.value.code == "vanished"
+
+
+def test_a_made_up_mailbox_comes_back_whole(world: ExchangeWorld, service: Service, target: str, cloud) -> None:
+    there = next(one for one in service.accounts() if one.address == f"zeynep.oeztuerk@{DOMAIN}")
+    folder = service.folder(there, [Item("f", "folder", "", "Probe", "1", any_date())], "")
+    rows = [row for row in Model().run(service, there).rows.values() if not row.is_folder]
+    for row in rows[::9]:
+        content = Kept(service, there, row)
+        outcome = service.write(there, row, content, Into(folder, "keep_both"))
+        assert service.verify(there, row, content, outcome.new_id) == ()

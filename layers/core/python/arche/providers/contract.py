@@ -171,7 +171,8 @@ class Service(Protocol):
     def find(self, account: Account, ids: Iterable[str]) -> Iterator[Item | Gone]:
         """Give the present state of single items (retry of failed ones). Gone only if the source proves it.
 
-        The Gone of this call has ``folder`` "": the item is in no folder.
+        The Gone of this call has ``folder`` "": the item is in no folder. An item that the source refuses to show
+        is left out; the others are told all the same.
         """
         ...
 

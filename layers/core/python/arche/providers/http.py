@@ -22,7 +22,7 @@ import httpx
 from arche.providers.errors import Unreachable
 
 HTTPS: Final = 443
-_LIMITS: Final = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=30)
+_LIMITS: Final = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30)
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0, pool=60.0)
 
 

@@ -41,6 +41,8 @@ def find(graph: Graph, user: str, ids: Iterable[str]) -> Iterator[Item | Gone]:
             entry = graph.get(MESSAGE, query, user=user, message=one)
         except NotFoundError:
             yield Gone(one, "")
+        except ItemRefused:
+            continue  # as little to be had as before
         else:
             yield delta.item(entry, str(entry["parentFolderId"]))
 

@@ -51,7 +51,8 @@ def refusal(response: httpx.Response, template: str, scope: Scope, backoff: Back
         return Forbidden(text, account=True, **known)
     if status == HTTPStatus.GONE or code.lower() in _DEAD_CURSOR:
         return CursorExpired(text, **known)
-    if status == HTTPStatus.FORBIDDEN:
+    # Whoever may not write may write nothing; one mail that may not be read says nothing about the others.
+    if status == HTTPStatus.FORBIDDEN and not (scope == "item" and response.request.method == "GET"):
         return Forbidden(text, account=scope != "tenant", **known)
     return _plain(status, code.lower(), scope)(text, **known)
 
