@@ -46,7 +46,8 @@ class Backup(Construct):
             seconds=300,
             memory=512,
         )
-        rights.tables(self.schedule, rights.READ, data.tenancy_table, data.index_table)
+        rights.tables(self.schedule, rights.READ, data.tenancy_table)
+        rights.tables(self.schedule, (*rights.READ, "dynamodb:PutItem", "dynamodb:UpdateItem"), data.index_table)
         rights.allow(self.schedule, ["dynamodb:Query"], [f"{data.index_table.table_arn}/index/by_slot"])
         rights.tables(self.schedule, (*rights.READ, *rights.WRITE), data.work_table)
         rights.allow(
