@@ -80,7 +80,7 @@ def blank(now: str) -> dict[str, Any]:
 def complete(fields: dict[str, Any], guid: str, thread: str | None = None) -> None:
     """Fill what Exchange derives: preview and conversation. ``thread`` names the thread, else the subject does."""
     fields["bodyPreview"] = text.preview(fields["body"])
-    topic = (fields["subject"] or "").strip()
+    topic = (fields["subject"] or "")[:1000].strip()
     while True:
         head, colon, rest = topic.partition(":")
         if not colon or head.strip().lower() not in {"re", "aw", "fw", "fwd", "wg", "antw"}:

@@ -25,6 +25,7 @@ DRAFT_ONLY |= {"sender", "from"}
 KINDS = {"fileAttachment": "file", "itemAttachment": "item", "referenceAttachment": "reference"}
 PEOPLE = {"toRecipients", "ccRecipients", "bccRecipients", "replyTo"}
 HEADER_LIMIT = 5
+NEST_LIMIT = 20
 
 
 def unreadable(what: str) -> GraphError:
@@ -32,7 +33,7 @@ def unreadable(what: str) -> GraphError:
     return GraphError(400, "RequestBodyRead", what)
 
 
-def create(body: Mapping[str, Any], guid: str, now: str) -> Content:
+def create(body: Mapping[str, Any], guid: str, now: str, depth: int = 0) -> Content:
     """Return a new message from JSON. A draft, unless ``Integer 0x0E07`` comes without bit 8 (MSGFLAG_UNSENT)."""
     kind = str(body.get("@odata.type", MESSAGE))
     if kind != MESSAGE:
@@ -54,7 +55,7 @@ def create(body: Mapping[str, Any], guid: str, now: str) -> Content:
     if (identity := properties.pop("String 0x1035", None)) is not None:
         fields["internetMessageId"] = identity
     complete(fields, guid, properties.get("String 0x1042"))
-    return Content(fields, [attachment(one, guid, now) for one in _list(body, "attachments")], properties)
+    return Content(fields, [attachment(one, guid, now, depth) for one in _list(body, "attachments")], properties)
 
 
 def change(fields: dict[str, Any], body: Mapping[str, Any], guid: str) -> set[str]:
@@ -103,7 +104,7 @@ def _person(one: Mapping[str, Any]) -> dict[str, Any]:
     return {"emailAddress": {"name": said.get("name") or address, "address": address}}
 
 
-def attachment(body: Any, guid: str, now: str) -> Attached:
+def attachment(body: Any, guid: str, now: str, depth: int = 0) -> Attached:
     """One attachment from JSON. Raises GraphError if its type is missing or its bytes are no base64."""
     if not isinstance(body, dict):
         raise unreadable("An attachment must be an object.")
@@ -118,9 +119,9 @@ def attachment(body: Any, guid: str, now: str) -> Attached:
     shared: dict[str, Any] = {"inline": bool(values.get("isInline")), "media": values.get("contentType")}
     if KINDS[name] == "item":
         item = body.get("item")
-        if not isinstance(item, dict):
-            raise GraphError(400, "ErrorInvalidRequest", "An item attachment needs an item.")
-        return Attached("item", values.get("name"), item=as_json(create(item, guid, now)), **shared)
+        if not isinstance(item, dict) or depth >= NEST_LIMIT:
+            raise GraphError(400, "ErrorInvalidRequest", "An item attachment needs an item, not too deep in others.")
+        return Attached("item", values.get("name"), item=as_json(create(item, guid, now, depth + 1)), **shared)
     if KINDS[name] == "reference":
         return Attached("reference", values.get("name"), **shared)
     data = base64.b64decode(values.get("contentBytes") or "")

@@ -15,6 +15,7 @@ from simulators.microsoft365.mail.content import Attached, Content, as_json, bla
 from simulators.microsoft365.mail.mime_parse import Part, clean, parse, string, undo, words, words_raw
 
 ADDRESS_LIMIT = 500
+NEST_LIMIT = 20
 # Newer Pythons refuse a whole list for one bad address unless told not to.
 _LENIENT: dict[str, Any] = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
 IMPORTANCE = {"high": "high", "low": "low", "urgent": "high", "non-urgent": "low", "1": "high", "2": "high"}
@@ -181,23 +182,28 @@ def _date(value: str | None) -> str | None:
     return moment(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
 
 
-def detach(raw: bytes, attached: Attached, guid: str, now: str) -> None:
-    """Take an attachment out of its mail's MIME: bytes for a file, properties for an attached mail."""
+def detach(raw: bytes, attached: Attached, guid: str, now: str, depth: int = 0) -> None:
+    """Take an attachment out of its mail's MIME: bytes for a file, properties for an attached mail.
+
+    A mail that lies very deep in others becomes a file.
+    """
     if attached.span is None:
         return
     start, stop, coding = attached.span
     attached.span = None
     body = undo(raw[start:stop], coding)
+    if attached.kind == "item" and depth >= NEST_LIMIT:
+        attached.kind, attached.media = "file", "message/rfc822"
     if attached.kind == "item":
-        attached.item = as_json(inner(body, guid, now))
+        attached.item = as_json(inner(body, guid, now, depth + 1))
     elif attached.kind == "file":
         attached.data = body
 
 
-def inner(raw: bytes, guid: str, now: str) -> Content:
+def inner(raw: bytes, guid: str, now: str, depth: int = 0) -> Content:
     """Return an attached mail, with everything in it taken out of the MIME. It counts as read."""
     content = derive(raw, guid, now)
     content.fields["isRead"] = True
     for attached in content.attachments:
-        detach(raw, attached, guid, now)
+        detach(raw, attached, guid, now, depth)
     return content

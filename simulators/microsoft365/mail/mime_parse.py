@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 DEPTH_LIMIT = 30
 PART_LIMIT = 2000
+# Longer headers are cut before they are decoded: the decoders take time that grows with the square.
+HEADER_LIMIT = 32 * 1024
 HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 ENCODED = re.compile(r"=\?[^?\s]+\?[bq]\?[^?]*\?=", re.IGNORECASE)
 CODINGS = {"base64", "quoted-printable"}
@@ -87,23 +89,29 @@ class _Parser:
 
 
 def _headers(raw: bytes, start: int, stop: int) -> tuple[list[tuple[str, bytes]], int]:
-    found: list[tuple[str, bytes]] = []
+    names: list[str] = []
+    values: list[list[bytes]] = []
     at = start
     while at < stop:
         end = raw.find(b"\n", at, stop)
         line = raw[at : stop if end < 0 else end + 1]
         text = line.rstrip(b"\r\n")
         if not text:
-            return found, at + len(line)
-        if text[:1] in b" \t" and found:
-            found[-1] = (found[-1][0], found[-1][1] + b" " + text.strip())
+            return _joined(names, values), at + len(line)
+        if text[:1] in b" \t" and names:
+            values[-1].append(text.strip())
         elif match := HEADER.fullmatch(text):
-            found.append((match[1].decode("ascii"), match[2].strip()))
+            names.append(match[1].decode("ascii"))
+            values.append([match[2].strip()])
         elif not (at == start and text.startswith((b"From ", b">From "))):
             # Not a header: the body begins here without an empty line.
-            return found, at
+            return _joined(names, values), at
         at += len(line)
-    return found, stop
+    return _joined(names, values), stop
+
+
+def _joined(names: list[str], values: list[list[bytes]]) -> list[tuple[str, bytes]]:
+    return [(name, b" ".join(lines)) for name, lines in zip(names, values, strict=True)]
 
 
 def _describe(part: Part, default: str) -> None:
@@ -212,6 +220,7 @@ def words(value: bytes) -> str:
 
 def words_raw(value: bytes) -> str:
     """Return a header's text before RFC 2047."""
+    value = value[:HEADER_LIMIT]
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

@@ -7,15 +7,15 @@ import re
 
 PREVIEW = 255
 META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
-_CHARSET = re.compile(r"<meta\b[^>]*charset[^>]*>\s*", re.IGNORECASE)
-_HEAD = re.compile(r"<head\b[^>]*>\s*", re.IGNORECASE)
-_HTML = re.compile(r"<html\b[^>]*>\s*", re.IGNORECASE)
-_UNSAFE = re.compile(r"<script\b.*?</script\s*>|<script\b[^>]*>", re.IGNORECASE | re.DOTALL)
-_HIDDEN = re.compile(r"<(head|style|script|title)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_BREAK = re.compile(r"<(br|/p|/div|/tr|/h[1-6]|/li)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
+# No pattern may run over a second "<": hostile HTML must not take time that grows with its square.
+_CHARSET = re.compile(r"<meta\b[^<>]{0,500}charset[^<>]{0,500}>\s*", re.IGNORECASE)
+_HEAD = re.compile(r"<head\b[^<>]*>\s*", re.IGNORECASE)
+_HTML = re.compile(r"<html\b[^<>]*>\s*", re.IGNORECASE)
+_BREAK = re.compile(r"<(br|/p|/div|/tr|/h[1-6]|/li)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_HIDDEN = (("<!--", "-->"), *((rf"<{name}\b", rf"</{name}\b") for name in ("head", "style", "script", "title")))
 _QUOTE = re.compile(
-    r'<div[^>]*id="?(?:divRplyFwdMsg|appendonsend)|<hr\b|<blockquote\b|-----\s?(?:Original|Urspr)'
+    r'<div[^<>]*id="?(?:divRplyFwdMsg|appendonsend)|<hr\b|<blockquote\b|-----\s?(?:Original|Urspr)'
     r"|^(?:Am .{5,120} schrieb|On .{5,120} wrote)\b.{0,80}:\s*$|^>",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -37,7 +37,7 @@ def normal_html(text: str) -> str:
 
 
 def _once(text: str) -> str:
-    text = _CHARSET.sub("", _UNSAFE.sub("", newlines(text)))
+    text = _CHARSET.sub("", _without(newlines(text), r"<script\b", r"</script\b"))
     if not _HTML.search(text):
         text = f"<html><head></head><body>{text}</body></html>"
     if not _HEAD.search(text):
@@ -45,11 +45,28 @@ def _once(text: str) -> str:
     return _HEAD.sub(lambda found: f"{found[0].rstrip()}\r\n{META}", text, count=1)
 
 
+def _without(text: str, begin: str, end: str) -> str:
+    """Cut out what lies between two marks, the marks and the rest of their tags included."""
+    opening, closing = re.compile(begin, re.IGNORECASE), re.compile(end, re.IGNORECASE)
+    pieces, last, closed = [], 0, True
+    while (start := opening.search(text, last)) is not None:
+        stop = closing.search(text, start.end()) if closed else None
+        # Without an end only the tag itself goes, and no other tag has one either.
+        closed = stop is not None
+        close = text.find(">", start.end() if stop is None else stop.end() - 1)
+        pieces.append(text[last : start.start()])
+        last = len(text) if close < 0 else close + 1
+    return "".join([*pieces, text[last:]])
+
+
 def plain(content: str, kind: str) -> str:
     """Return the text that a reader sees."""
     if kind == "text":
         return content
-    text = _BREAK.sub("\n", _HIDDEN.sub("", content).replace("\r", " ").replace("\n", " "))
+    text = content
+    for begin, end in _HIDDEN:
+        text = _without(text, begin, end)
+    text = _BREAK.sub("\n", text.replace("\r", " ").replace("\n", " "))
     text = html.unescape(_TAG.sub("", text)).replace("\xa0", " ")
     return "\r\n".join(re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")).strip()
 

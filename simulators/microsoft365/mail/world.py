@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import mmap
 import re
 import sqlite3
 import unicodedata
@@ -43,6 +44,9 @@ KNOWN = {
     "postausgang": "outbox",
     "conversation history": "conversationhistory",
 }
+DEPTH_LIMIT = 300
+# 150 MB, the most that an administrator can allow, with the overhead of base64.
+MAIL_LIMIT = 205 * 1024 * 1024
 READ_ALREADY = {"sentitems", "drafts", "outbox"}
 # What a JSON file beside a mail may set: MIME does not carry it.
 STATE = {
@@ -62,18 +66,21 @@ def load(exchange: Exchange, box: Box, folder: Path) -> int:
     if not folder.is_dir():
         return 0
     root = exchange.folders.known(box, ROOT)
-    return _folder(exchange, box, folder, root, top=True)
+    return _folder(exchange, box, folder, root)
 
 
-def _folder(exchange: Exchange, box: Box, path: Path, place: sqlite3.Row, *, top: bool = False) -> int:
-    count = 0
+def _folder(exchange: Exchange, box: Box, path: Path, place: sqlite3.Row, depth: int = 0) -> int:
+    count, top = 0, depth == 0
+    if depth > DEPTH_LIMIT:
+        _skip(path, "too deep")
+        return 0
     for entry in _sorted(path):
         if entry.is_symlink():
             # A link could lead out of the world.
             _skip(entry, "a link")
         elif entry.is_dir():
             child = _place(exchange, box, place, entry.name, top=top)
-            count += _folder(exchange, box, entry, child)
+            count += _folder(exchange, box, entry, child, depth + 1)
         elif entry.suffix.lower() in {".eml", ".mbox"}:
             target = exchange.folders.known(box, "inbox") if top else place
             count += _file(exchange, box, entry, target)
@@ -100,36 +107,45 @@ def _place(exchange: Exchange, box: Box, parent: sqlite3.Row, shown: str, *, top
 
 
 def _file(exchange: Exchange, box: Box, path: Path, place: sqlite3.Row) -> int:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        _skip(path, type(error).__name__)
-        return 0
-    states = _states(path)
-    mails = list(_split(data)) if path.suffix.lower() == ".mbox" else [data]
-    for number, raw in enumerate(mails):
+    states, count = _states(path), 0
+    for number, raw in enumerate(_mails(path)):
+        if len(raw) > MAIL_LIMIT:
+            _skip(path, f"mail {number + 1} is larger than Exchange takes")
+            continue
+        count += 1
         default: dict[str, Any] = {}
         if place["known"] in READ_ALREADY:
             default["isRead"] = True
         if place["known"] == "drafts":
             default["isDraft"] = True
         exchange.items.deliver(box, place["folder"], raw, default | (states[number] if number < len(states) else {}))
-    return len(mails)
+    return count
 
 
-def _split(data: bytes) -> Iterator[bytes]:
+def _mails(path: Path) -> Iterator[bytes]:
+    try:
+        if path.suffix.lower() == ".mbox" and path.stat().st_size:
+            with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                yield from _split(data)
+        elif path.suffix.lower() == ".eml":
+            yield path.read_bytes()
+    except OSError as error:
+        _skip(path, type(error).__name__)
+
+
+def _split(data: mmap.mmap) -> Iterator[bytes]:
     """Return the mails of an mbox, byte for byte: without the From line and the empty line before the next one.
 
     Lines that begin with ``>From`` stay as they are: who wrote the file did not say whether they were quoted.
     """
-    starts = [match for match in FROM.finditer(data) if match.start() == 0 or _empty_before(data, match.start())]
-    if not starts:
-        if data.strip():
-            yield data
+    spans = [match.span() for match in FROM.finditer(data)]
+    spans = [(start, stop) for start, stop in spans if start == 0 or _empty_before(data, start)]
+    if not spans:
+        yield data[:]
         return
-    ends = [match.start() for match in starts[1:]] + [len(data)]
-    for match, end in zip(starts, ends, strict=True):
-        mail = data[match.end() : end]
+    ends = [start for start, _ in spans[1:]] + [len(data)]
+    for (_, begin), end in zip(spans, ends, strict=True):
+        mail = data[begin:end]
         for gap in (b"\r\n\r\n", b"\n\n"):
             if mail.endswith(gap):
                 mail = mail[: -len(gap) // 2]
@@ -137,7 +153,7 @@ def _split(data: bytes) -> Iterator[bytes]:
         yield mail
 
 
-def _empty_before(data: bytes, at: int) -> bool:
+def _empty_before(data: mmap.mmap, at: int) -> bool:
     return data[max(0, at - 3) : at].endswith((b"\n\n", b"\n\r\n"))
 
 

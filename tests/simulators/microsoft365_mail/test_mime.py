@@ -234,3 +234,29 @@ def test_an_attached_mail_can_be_kept_as_properties() -> None:
     assert again.attachments[1].data == b"\0\1\2"
     assert again.attachments[0].item is not None
     assert again.attachments[0].item["fields"]["subject"] == "ganz innen"
+
+
+def test_text_of_html() -> None:
+    page = "<html><HEAD><title>no</title></HEAD>"
+    page += "<header>Kopf</header><style>p{}</style><!-- no --><p>a&amp;b</p>c<br>d<script>x"
+    assert text.plain(page, "html") == "Kopfa&b\r\nc\r\ndx"
+    assert "x" in text.body(page, "html")["content"]
+
+
+@pytest.mark.parametrize(
+    "piece", ["<script", "<style>", "<meta ", "<head", "<div id=", "<!--", "<", "\n a", "Re: ", "=?utf-8?q?a?="]
+)
+def test_hostile_text_takes_no_time_that_grows_with_its_square(piece: str) -> None:
+    many = piece * 60_000
+    of(f"Subject: {many}\nContent-Type: text/html\n\n{many}")
+    text.unique(text.body(many, "html"))
+    text.plain(many, "html")
+
+
+def test_very_deep_mails_in_mails_end() -> None:
+    raw = b"Content-Type: message/rfc822\r\n\r\n" * 300 + b"Subject: x\r\n\r\ny"
+    content, depth = inner(raw, GUID, NOW), 0
+    item = content.attachments[0].item
+    while item is not None:
+        depth, item = depth + 1, item["attachments"][0]["item"] if item["attachments"] else None
+    assert depth == 20
