@@ -71,7 +71,7 @@ def test_children_follow_their_folder_not_its_name():
     assert paths == {"1": "A", "2": "a (2)", "3": "a (2)/child"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.text(max_size=300))
 def test_any_name_becomes_a_safe_one(name):
     safe = export.safe_name(name)

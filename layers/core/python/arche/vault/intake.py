@@ -16,6 +16,7 @@ from arche.vault.keys import AccountKeys
 from arche.vault.packs import PackRecord, PackWriter
 from arche.vault.recipes import LEAF, EncodedBody, Link, Recipe
 from arche.vault.rows import PartRef, Row
+from arche.vault.split_file import Chunk
 from arche.vault.store import ObjectStore
 
 Media = Literal["mail", "file"]
@@ -55,7 +56,8 @@ class Intake:
             raw, rest = _gather(source, split_mail.LONGEST)
             if rest is None:
                 return self._mail(name, raw, before)
-            return self._file(name, chain((raw,), rest), before, max(size, len(raw)))
+            whole: Iterator[Chunk] = chain((raw,), rest)
+            return self._file(name, whole, before, max(size, len(raw)))
         raw, rest = _gather(source, split_file.WHOLE - 1)
         if rest is None:
             return self._small(name, raw, before)
@@ -86,30 +88,31 @@ class Intake:
             return True
         return False
 
-    def _small(self, name: str, raw: bytes, before: PartRef | None) -> PartRef:
+    def _small(self, name: str, raw: bytes | bytearray, before: PartRef | None) -> PartRef:
         digest = self._digest(raw)
         if before and before.digest == digest[:_ID]:
             return before
-        packed = b"".join(self._links(split_file.cut_bytes(raw)))
+        packed = b"".join(self._links(split_file.cut((raw,), 0)))
         return self._done(name, recipes.flat(len(raw), digest, 0, packed), len(raw), digest)
 
-    def _mail(self, name: str, raw: bytes, before: PartRef | None) -> PartRef:
+    def _mail(self, name: str, raw: bytes | bytearray, before: PartRef | None) -> PartRef:
         digest = self._digest(raw)
         if before and before.digest == digest[:_ID]:
             return before
         pieces: list[int | EncodedBody] = []
-        envelope: list[bytes] = []
+        envelope: list[memoryview] = []
+        view = memoryview(raw)
         for piece in split_mail.split(raw):
             if piece.body is None:
                 pieces.append(piece.end - piece.start)
-                envelope.append(raw[piece.start : piece.end])
+                envelope.append(view[piece.start : piece.end])
             else:
-                packed = b"".join(self._links(split_file.cut_bytes(piece.body.data)))
+                packed = b"".join(self._links(split_file.cut(piece.body.chunks(), 0)))
                 pieces.append(EncodedBody(packed, piece.body.width, piece.body.line_end))
-        links = b"".join(self._links(split_file.cut_bytes(b"".join(envelope)), text=True))
+        links = b"".join(self._links(split_file.cut(envelope, 0), text=True))
         return self._done(name, recipes.mail(len(raw), digest, links, pieces), len(raw), digest)
 
-    def _file(self, name: str, chunks: Iterator[bytes], before: PartRef | None, announced: int) -> PartRef:
+    def _file(self, name: str, chunks: Iterator[Chunk], before: PartRef | None, announced: int) -> PartRef:
         size_class, self._like = self._earlier(before, announced)
         counted = _Counted(chunks, self._keys.digest_key)
         children: list[Link] = []
@@ -146,7 +149,7 @@ class Intake:
     def _done(self, name: str, recipe: bytes, size: int, digest: bytes) -> PartRef:
         return PartRef(name, self.own(recipe), size, digest[:_ID])
 
-    def _digest(self, raw: bytes) -> bytes:
+    def _digest(self, raw: bytes | bytearray) -> bytes:
         return blake3.blake3(raw, key=self._keys.digest_key).digest()
 
     def _earlier(self, before: PartRef | None, announced: int) -> tuple[int, frozenset[bytes]]:
@@ -171,12 +174,12 @@ class Intake:
 class _Counted:
     """Chunks on their way, counted and digested."""
 
-    def __init__(self, chunks: Iterator[bytes], key: bytes) -> None:
+    def __init__(self, chunks: Iterator[Chunk], key: bytes) -> None:
         self.size = 0
         self._chunks = chunks
         self._hash = blake3.blake3(key=key)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
             self.size += len(chunk)
             self._hash.update(chunk)
@@ -187,18 +190,14 @@ class _Counted:
         return self._hash.digest()
 
 
-def _gather(chunks: Iterator[bytes], longest: int) -> tuple[bytes, Iterator[bytes] | None]:
-    """Up to ``longest`` bytes; when the stream is longer, what was read so far and the rest of it."""
+def _gather(chunks: Iterator[bytes], longest: int) -> tuple[bytes | bytearray, Iterator[bytes] | None]:
+    """Up to ``longest`` bytes, held once; when the stream is longer, what was read so far and the rest of it."""
     first = next(chunks, b"")
     second = next(chunks, None)
-    if second is None and len(first) <= longest:
-        return first, None
-    buffer = bytearray(first)
-    while second is not None:
+    buffer: bytes | bytearray = first if second is None else bytearray(first)
+    while second is not None and len(buffer) <= longest:
         buffer += second
-        if len(buffer) > longest:
-            return bytes(buffer), chunks
         second = next(chunks, None)
-    if len(buffer) > longest:
-        return bytes(buffer), chunks
-    return bytes(buffer), None
+    if len(buffer) <= longest:
+        return buffer, None
+    return buffer, chunks if second is None else chain((second,), chunks)

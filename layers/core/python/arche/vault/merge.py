@@ -20,16 +20,23 @@ MERGE_LIMIT = 256 << 20  # raw bytes that a writer's own commit merges at most; 
 
 def plan(runs: Sequence[RunRecord], fresh: int) -> tuple[int, int]:
     """Which runs to merge with ``fresh`` raw bytes of new ones: index of the oldest to take, and the new level."""
-    for level in range(_LEVELS):
-        first = next((i for i, run in enumerate(runs) if run.level <= level), len(runs))
+    for level in range(_LEVELS + 1):
+        first = _first(runs, level)
         total = fresh + sum(run.raw for run in runs[first:])
-        if total > MERGE_LIMIT:
-            break
-        if total <= _BASE * _FANOUT**level:
-            return first, level
-    ceiling = runs[-1].level if runs else _LEVELS
-    needed = next(level for level in range(_LEVELS + 1) if fresh <= _BASE * _FANOUT**level)
-    return len(runs), min(needed, ceiling)
+        if total > _BASE * _FANOUT**level:
+            continue
+        taken = level
+        while first < len(runs) and total > MERGE_LIMIT:  # too much: a level gets one run more, until compaction
+            taken = runs[first].level
+            first = _first(runs, taken - 1)
+            total = fresh + sum(run.raw for run in runs[first:])
+        return first, taken
+    return len(runs), _LEVELS
+
+
+def _first(runs: Sequence[RunRecord], level: int) -> int:
+    """Index of the oldest run of ``level`` or below. Levels never grow from old to new."""
+    return next((i for i, run in enumerate(runs) if run.level <= level), len(runs))
 
 
 def merge(runs: Sequence[Run], out: RunWriter, *, bottom: bool) -> None:

@@ -17,34 +17,30 @@ _CLASSES = (  # (from this announced size, minimum, average, maximum)
 )
 
 
+Chunk = bytes | bytearray | memoryview
+
+
 def size_class(size: int) -> int:
     """Return the size class of a stream that the source announces with ``size`` bytes (0 = unknown)."""
     return max(n for n, line in enumerate(_CLASSES) if size >= line[0])
 
 
-def cut(chunks: Iterable[bytes], size_class: int) -> Iterator[bytes]:
+def cut(chunks: Iterable[Chunk], size_class: int) -> Iterator[bytes]:
     """Cut a stream into blobs. Memory: one chunk and twice the longest blob."""
-    source = iter(chunks)
+    source: Iterator[Chunk] = iter(chunks)
     head = bytearray()
+    before = 0
     for chunk in source:
-        head += chunk
+        head += memoryview(chunk)[: WHOLE - len(head)]  # the chunk may be a whole mail: no second copy of it
         if len(head) >= WHOLE:
+            source = chain((head, memoryview(chunk)[len(head) - before :]), source)
             break
+        before = len(head)
     else:
         if head:
             yield bytes(head)
         return
-    for piece in _chunker(size_class).cut_stream(_Stream(chain((bytes(head),), source))):
-        yield bytes(piece.data)
-
-
-def cut_bytes(data: bytes) -> Iterator[bytes]:
-    """Cut bytes at hand, as class 0."""
-    if len(data) < WHOLE:
-        if data:
-            yield data
-        return
-    for piece in _chunker(0).cut_buf(data):
+    for piece in _chunker(size_class).cut_stream(_Stream(source)):
         yield bytes(piece.data)
 
 
@@ -56,7 +52,7 @@ def _chunker(size_class: int) -> FastCDC:
 class _Stream:
     """An iterator of chunks as the raw stream that the chunker reads from."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 

@@ -20,14 +20,28 @@ _HEADER_REACH = 64 << 10
 _LINE_REACH = 120
 _NARROWEST = 4
 LINE_ENDS = (b"", b"\n", b"\r\n")
+_LINE_END_BYTES = b"\r\n"
+_RETURN = 13
+_SPACE = b" \t\r\n"
+_WINDOW = 256 << 10
 
 
 class Body(NamedTuple):
-    """A base64 body: its decoded bytes, characters per line (0 = one line), 1 for LF or 2 for CRLF (0 = none)."""
+    """A base64 body that is proven to re-join: ``raw[start:end]``, in lines of ``width`` characters (0 = one line).
 
-    data: bytes
+    ``line_end`` is 1 for LF, 2 for CRLF, 0 for none.
+    """
+
+    raw: bytes | bytearray
+    start: int
+    end: int
     width: int
     line_end: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Decode the body, some hundred KiB at a time."""
+        for start, end in _windows(self.start, self.end, self.width, self.line_end):
+            yield pybase64.b64decode(self.raw[start:end].translate(None, _LINE_END_BYTES), validate=True)
 
 
 class Piece(NamedTuple):
@@ -38,8 +52,8 @@ class Piece(NamedTuple):
     body: Body | None
 
 
-def split(raw: bytes) -> Iterator[Piece]:
-    """Pieces of a mail in order, covering all of it. One decoded body is in memory at a time."""
+def split(raw: bytes | bytearray) -> Iterator[Piece]:
+    """Pieces of a mail in order, covering all of it. Needs little memory besides ``raw``."""
     done = 0
     for word_end in _declared(raw):
         if word_end < done:
@@ -48,13 +62,12 @@ def split(raw: bytes) -> Iterator[Piece]:
         if start < 0:
             continue
         stop = raw.find(b"\n--", start - 1)
-        text = raw[start : len(raw) if stop < 0 else max(stop, start)].rstrip(b" \t\r\n")
-        body = _proven(text)
+        body = _proven(raw, start, _trimmed(raw, start, len(raw) if stop < 0 else stop))
         if body is None:
             continue
         if start > done:
             yield Piece(done, start, None)
-        done = start + len(text)
+        done = body.end
         yield Piece(start, done, body)
     if done < len(raw):
         yield Piece(done, len(raw), None)
@@ -92,7 +105,7 @@ def _lines(data: bytes, width: int, end: bytes, *, first: bool) -> bytes:
     return lines if first else end + lines
 
 
-def _declared(raw: bytes) -> Iterator[int]:
+def _declared(raw: bytes | bytearray) -> Iterator[int]:
     """Return ends of the word in each ``Content-Transfer-Encoding: base64`` line, ascending."""
     ahead = {word: raw.find(word) for word in _WORDS}
     while True:
@@ -108,7 +121,7 @@ def _declared(raw: bytes) -> Iterator[int]:
         ahead[word] = raw.find(word, at + len(word))
 
 
-def _body_start(raw: bytes, after: int) -> int:
+def _body_start(raw: bytes | bytearray, after: int) -> int:
     """Where the body begins: after the next empty line; -1 if there is none near."""
     reach = min(len(raw), after + _HEADER_REACH)
     dos = raw.find(b"\n\r\n", after, reach)
@@ -118,27 +131,52 @@ def _body_start(raw: bytes, after: int) -> int:
     return dos + 3 if dos >= 0 else -1
 
 
-def _proven(text: bytes) -> Body | None:
-    """Return the decoded body if encoding it again gives ``text``, else None."""
-    if len(text) < _SHORTEST:
+def _trimmed(raw: bytes | bytearray, start: int, end: int) -> int:
+    """Where the text before ``end`` ends without white space; ``start`` if there is none."""
+    while end > start and raw[end - 1] in _SPACE:
+        end -= 1
+    return max(start, end)
+
+
+def _windows(start: int, end: int, width: int, line_end: int) -> Iterator[tuple[int, int]]:
+    """Cut a body into ranges that decode by themselves: whole lines, and a multiple of four characters."""
+    size = (width + line_end) * (_WINDOW // (width + line_end) // 4 * 4 or 4) if width else _WINDOW
+    while start < end:
+        yield start, min(end, start + size)
+        start += size
+
+
+def _proven(raw: bytes | bytearray, start: int, end: int) -> Body | None:
+    """Return the body if decoding it and encoding it again gives the same bytes, else None."""
+    if end - start < _SHORTEST:
         return None
-    cut = text.find(b"\n")
-    width, line_end, plain = 0, 0, text
+    cut = raw.find(b"\n", start, end) - start
+    width, line_end = 0, 0
     if cut >= 0:
-        line_end = 2 if text[cut - 1 : cut] == b"\r" else 1
+        line_end = 2 if cut and raw[start + cut - 1] == _RETURN else 1
         width = cut - line_end + 1
         if width < _NARROWEST:
             return None
-        plain = text.translate(None, b"\r\n")
-        lines = (len(plain) - 1) // width
+    for first, last in _windows(start, end, width, line_end):
+        if not _is_regular(raw[first:last], width, line_end, last=last == end):
+            return None
+    return Body(raw, start, end, width, line_end)
+
+
+def _is_regular(text: bytes | bytearray, width: int, line_end: int, *, last: bool) -> bool:
+    """Whether a window's line ends are where the width puts them, and its characters are canonical base64."""
+    plain = text
+    if line_end:
+        plain = text.translate(None, _LINE_END_BYTES)
+        lines = (len(plain) - 1) // width if last else len(plain) // width
         end = LINE_ENDS[line_end]
         step = width + line_end
         if len(text) != len(plain) + lines * line_end:
-            return None
+            return False
         if any(text[width + i :: step] != end[i : i + 1] * lines for i in range(line_end)):
-            return None
+            return False
     try:
         data = pybase64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
-        return None
-    return Body(data, width, line_end) if pybase64.b64encode(data) == plain else None
+        return False
+    return pybase64.b64encode(data) == plain and (last or len(data) * 4 == len(plain) * 3)
