@@ -434,6 +434,15 @@ class RoomContract:
             assert world.live() == before
             world.purge(first.new_id)
 
+    def test_a_rerun_without_a_mark_goes_by_what_is_there(
+        self, world: World, service: Service, account: Account
+    ) -> None:
+        item, kept, into = self._saved(world, service, account)
+        world.purge(item.id)
+        first = service.write(account, item, kept, Into(into, "keep_both"))
+        again = service.write(account, item, kept, Into(into, "keep_both", again=True))
+        assert (again.action, again.new_id) == ("existing", first.new_id)
+
     def test_folders_are_made_once(self, world: World, service: Service, account: Account) -> None:
         path = [
             Item("f1", "folder", "", "Wiederhergestellt: Ä/Ö", "1", any_date()),

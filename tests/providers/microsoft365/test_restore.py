@@ -121,7 +121,8 @@ def test_many_attachments_keep_their_order(
 ) -> None:
     chance = random.Random(5)
     many = [
-        (f"{number}.bin", chance.randbytes(size)) for number, size in enumerate((10, 2_500_000, 700_000, 3_200_000, 5))
+        (f"{number}.bin", chance.randbytes(size))
+        for number, size in enumerate((10, 1_500_000, 1_500_000, 3_200_000, 5))
     ]
     row, content = kept(service, account, world.deliver(letter("Viele", "Text", *many)))
     outcome = service.write(account, row, content, Into(target))

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from arche.providers.contract import Gone, Item
 from arche.providers.errors import CursorExpired, Forbidden, ItemRefused, Unreachable
@@ -39,8 +38,6 @@ WELL_KNOWN: Final = (
 )
 _SELECT: Final = "id,displayName,parentFolderId,isHidden"
 _NO_DATE: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Exchange answers at most four calls of a batch to one mailbox at a time and throttles the rest.
-_SIDE_BY_SIDE: Final = 4
 # A link may come twice after an empty page; more often, or more pages than any tree has, is a loop.
 _REPEATED: Final = 5
 _PAGES: Final = 10_000
@@ -65,7 +62,7 @@ def refresh(graph: Graph, user: str, place: Place) -> Iterator[Item | Gone]:
         whole = True
         entries, place.tree = _delta(graph, user, "")
     if whole or any(entry["id"] not in place.folders for entry in entries.values() if "@removed" not in entry):
-        place.known = _well_known(graph, user)
+        place.known = _well_known(graph, user, {} if whole else place.known)
     names = {name: folder for folder, name in place.known.items()}
     place.root = names[ROOT]
     live = {key: entry for key, entry in entries.items() if "@removed" not in entry and _holds_mail(entry, names)}
@@ -110,18 +107,20 @@ def _delta(graph: Graph, user: str, link: str) -> tuple[dict[str, dict[str, Any]
         answer = graph.follow(following, _DELTA, scope="account", user=user)
 
 
-def _well_known(graph: Graph, user: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    base = f"/users/{quote(user, safe='')}/mailFolders"
-    for start in range(0, len(WELL_KNOWN), _SIDE_BY_SIDE):
-        group = WELL_KNOWN[start : start + _SIDE_BY_SIDE]
-        answers = graph.batch([f"{base}/{name}?$select=id" for name in group], spends={f"mailbox:{user}": len(group)})
-        for name, (status, body) in zip(group, answers, strict=True):
-            if "id" in body:
-                found[body["id"]] = name
-            elif name == ROOT:
-                code = str((body.get("error") or {}).get("code", ""))
-                raise Forbidden("the mailbox does not open", account=True, code=code, status=status)
+def _well_known(graph: Graph, user: str, known: dict[str, str]) -> dict[str, str]:
+    """Resolve the names that ``known`` does not hold yet, one after the other.
+
+    Not in one batch: Exchange runs its parts side by side, and beside the mails that are read meanwhile.
+    """
+    found = dict(known)
+    for name in WELL_KNOWN:
+        if name in known.values():
+            continue
+        folder = _get(graph, user, name)
+        if folder is not None:
+            found[folder["id"]] = name
+        elif name == ROOT:
+            raise Forbidden("the mailbox does not open", account=True, code="no_root")
     return found
 
 

@@ -36,8 +36,8 @@ def write(graph: Graph, user: str, item: Item, content: Content, into: Into) -> 
         lost = compose.losses(stored.message, stored.attachments, stored.head())
         looking = into.again or into.conflict != "keep_both"
         there = list(_same(graph, user, into.folder, stored.message)) if looking else []
-        for one in there if into.again and into.mark else ():
-            if fields.extended(one).get(fields.MARK) == into.mark:
+        for one in there if into.again else ():
+            if not into.mark or fields.extended(one).get(fields.MARK) == into.mark:
                 return _finish(graph, user, stored, str(one["id"]), lost)
         if there and into.conflict == "skip":
             return Outcome("skipped", "")
