@@ -82,28 +82,19 @@ class Access(Construct):
         named = {"Null": {"kms:EncryptionContext:customer": "false"}}
         rights.allow(
             self.writer,
-            ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"],
+            ["kms:Encrypt", "kms:Decrypt"],
             [data.vault_key.key_arn],
             named,
         )
         rights.allow(self.reader, ["kms:Decrypt"], [data.vault_key.key_arn], named)
 
     def _other_rights(self, data: DataStack) -> None:
-        of_customer = rights.OF_A_CUSTOMER
+        own = rights.OF_A_CUSTOMER
         read_write = (*rights.READ, *rights.WRITE)
-        rights.tables(
-            self.writer,
-            read_write,
-            data.index_table,
-            data.work_table,
-            data.directory_table,
-            data.tenancy_table,
-            conditions=of_customer,
-        )
-        rights.tables(
-            self.reader, rights.READ, data.index_table, data.tenancy_table, data.directory_table, conditions=of_customer
-        )
-        rights.tables(self.reader, read_write, data.work_table, conditions=of_customer)
+        # Never the directory: names of people are not needed to back up or to restore.
+        rights.tables(self.writer, read_write, data.index_table, data.work_table, data.tenancy_table, conditions=own)
+        rights.tables(self.reader, rights.READ, data.index_table, data.tenancy_table, conditions=own)
+        rights.tables(self.reader, read_write, data.work_table, conditions=own)
         for role in (self.writer, self.reader):
             _objects(role, data.bucket_arn("work"), "customers/K-*")
         exports = data.bucket_arn("exports")

@@ -46,17 +46,7 @@ class Backup(Construct):
             seconds=300,
             memory=512,
         )
-        rights.tables(self.schedule, rights.READ, data.tenancy_table)
-        rights.tables(self.schedule, (*rights.READ, "dynamodb:PutItem", "dynamodb:UpdateItem"), data.index_table)
-        rights.allow(self.schedule, ["dynamodb:Query"], [f"{data.index_table.table_arn}/index/by_slot"])
-        rights.tables(self.schedule, (*rights.READ, *rights.WRITE), data.work_table)
-        rights.allow(
-            self.schedule,
-            ["s3:GetObject", "s3:PutObject"],
-            [f"{data.bucket_arn('work')}/*"],
-            because=machines.WORK_LISTS,
-        )
-
+        self._schedule_rights(data)
         self.collect_short = lambdas.make(
             self, "backup.collect", name="backup-collect-short", settings=WORKER, seconds=240, egress=True
         )
@@ -91,3 +81,13 @@ class Backup(Construct):
         )
         clock.slots(self.machine)
         clock.daily("discovery", hour=3, function=self.discover)
+
+    def _schedule_rights(self, data: DataStack) -> None:
+        """Rows of all customers, because a run has accounts of many; work lists; nothing of any vault."""
+        rights.tables(self.schedule, rights.READ, data.tenancy_table)
+        rights.allow(self.schedule, ["dynamodb:Query"], [f"{data.index_table.table_arn}/index/by_slot"])
+        rights.tables(self.schedule, (*rights.READ, *rights.WRITE), data.index_table, data.work_table)
+        work = data.bucket_arn("work")
+        rights.allow(self.schedule, ["s3:GetObject", "s3:PutObject"], [f"{work}/runs/*"], because=machines.WORK_LISTS)
+        # Without the right to list, a list that is not there yet would be answered like a forbidden one.
+        rights.allow(self.schedule, ["s3:ListBucket"], [work])

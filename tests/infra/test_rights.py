@@ -99,7 +99,7 @@ def test_keys_bucket_has_the_rules_of_the_vault(stacks):
 
 
 KEY_CASES = [
-    ("arche-vault-writer", "kms:GenerateDataKey", "VaultKey", MINE, "allow"),
+    ("arche-vault-writer", "kms:Encrypt", "VaultKey", MINE, "allow"),
     ("arche-vault-writer", "kms:Decrypt", "VaultKey", MINE, "allow"),
     ("arche-vault-writer", "kms:Decrypt", "VaultKey", {}, "deny"),
     ("arche-vault-reader", "kms:Decrypt", "VaultKey", MINE, "allow"),
@@ -140,7 +140,9 @@ ROW_CASES = [
     ("arche-backup-collect-long", "dynamodb:GetItem", "Index", ["K-000001"], "none"),
     ("arche-backup-seal", "dynamodb:PutItem", "Index", ["K-000001"], "none"),
     ("arche-backup-schedule", "dynamodb:PutItem", "Work", ["RUN#1"], "allow"),
-    ("arche-backup-schedule", "dynamodb:PutItem", "Index", ["K-000001"], "none"),
+    ("arche-backup-schedule", "dynamodb:UpdateItem", "Index", ["K-000001"], "allow"),
+    ("arche-backup-schedule", "dynamodb:PutItem", "Tenancy", ["K-000001"], "none"),
+    ("arche-vault-writer", "dynamodb:GetItem", "Directory", ["K-000001"], "none"),
     ("arche-backup-discover", "dynamodb:PutItem", "Directory", ["K-000001"], "allow"),
     ("arche-backup-discover", "dynamodb:PutItem", "Tenancy", ["MEMBER#x"], "none"),
     ("arche-access-grant", "dynamodb:GetItem", "Work", ["K-000001"], "allow"),

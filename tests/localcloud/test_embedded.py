@@ -175,11 +175,11 @@ def test_session_is_narrowed_to_one_customer(cloud, probe):
             ],
             [
                 "kms",
-                "generate_data_key",
-                {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": {"customer": customer}},
+                "encrypt",
+                {"KeyId": key, "Plaintext": "x", "EncryptionContext": {"customer": customer}},
                 0,
             ],
-            ["kms", "generate_data_key", {"KeyId": key, "KeySpec": "AES_256"}, 0],
+            ["kms", "encrypt", {"KeyId": key, "Plaintext": "x"}, 0],
         ]
 
     mine = probe("arche-access-grant", {"calls": [session, *calls("K-000001")]})["found"]
