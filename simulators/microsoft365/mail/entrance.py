@@ -17,6 +17,7 @@ from simulators.microsoft365.mail.items import Items
 from simulators.microsoft365.mail.render import Render
 from simulators.microsoft365.mail.schema import Box, Store
 from simulators.microsoft365.mail.throttle import Throttle
+from simulators.microsoft365.mail.weather import limits
 
 # The whole request, base64 and JSON included.
 REQUEST_LIMIT = 4 * 1024 * 1024
@@ -148,7 +149,9 @@ class _Entrance:
         exchange, faults = self._exchange, self._exchange.cloud.simulation.faults
         size = len(call.body) if call.method in {"POST", "PATCH", "PUT"} else 0
         per_app = bool(faults.strike("mail_concurrency_per_app", call.log))
-        place = exchange.throttle.enter(call.app, visit.box.number, size, whole_app=per_app)
+        place = exchange.throttle.enter(
+            call.app, visit.box.number, size, whole_app=per_app, limits=limits(faults, call.log)
+        )
         try:
             slow = visit.strike("mail_slow")
             # Even a quick call lets the others come in, so that five at a time meet each other.

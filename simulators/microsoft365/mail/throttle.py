@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 from simulators.microsoft365.graph import GraphError
@@ -13,6 +14,18 @@ REQUESTS, REQUEST_WINDOW = 10_000, 600.0
 UPLOAD, UPLOAD_WINDOW = 150 * 1024 * 1024, 300.0
 PARALLEL = 4
 Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an app may do with a mailbox: requests and uploaded bytes in their windows, requests at a time."""
+
+    requests: int = REQUESTS
+    upload: int = UPLOAD
+    parallel: int = PARALLEL
+
+
+USUAL = Limits()
 
 
 class Throttle:
@@ -25,14 +38,14 @@ class Throttle:
         self._uploads: dict[Key, deque[tuple[float, int]]] = {}
         self._running: dict[Key, int] = {}
 
-    def enter(self, app: str, mailbox: int, size: int, *, whole_app: bool = False) -> Key:
+    def enter(self, app: str, mailbox: int, size: int, *, whole_app: bool = False, limits: Limits = USUAL) -> Key:
         """Begin a request with a body of ``size`` bytes; give the key back to ``leave``. Raises GraphError 429.
 
         ``whole_app``: the four at a time are counted over all mailboxes, as older texts have it.
         """
         now, key = self._now(), (app, mailbox)
         place = (app, 0) if whole_app else key
-        if self._running.get(place, 0) >= PARALLEL:
+        if self._running.get(place, 0) >= limits.parallel:
             # This refusal often comes without Retry-After.
             patience = {"Retry-After": "1"} if self._chance.random() < 1 / 2 else {}
             raise GraphError(
@@ -44,10 +57,10 @@ class Throttle:
         requests = self._requests.setdefault(key, deque())
         while requests and requests[0] <= now - REQUEST_WINDOW:
             requests.popleft()
-        if len(requests) >= REQUESTS:
+        if len(requests) >= limits.requests:
             raise _later(requests[0] + REQUEST_WINDOW - now, "Application is over its MailboxRequests limit.")
         if size:
-            self.upload(app, mailbox, size)
+            self.upload(app, mailbox, size, limits)
         requests.append(now)
         self._running[place] = self._running.get(place, 0) + 1
         return place
@@ -56,12 +69,12 @@ class Throttle:
         """End a request."""
         self._running[place] -= 1
 
-    def upload(self, app: str, mailbox: int, size: int) -> None:
+    def upload(self, app: str, mailbox: int, size: int, limits: Limits = USUAL) -> None:
         """Count uploaded bytes. Raises GraphError 429 if they are too many."""
         now, uploads = self._now(), self._uploads.setdefault((app, mailbox), deque())
         while uploads and uploads[0][0] <= now - UPLOAD_WINDOW:
             uploads.popleft()
-        if uploads and sum(amount for _, amount in uploads) + size > UPLOAD:
+        if uploads and sum(amount for _, amount in uploads) + size > limits.upload:
             raise _later(uploads[0][0] + UPLOAD_WINDOW - now, "Application is over its MailboxUpload limit.")
         uploads.append((now, size))
 

@@ -20,6 +20,7 @@ from simulators.microsoft365.mail.entrance import Exchange, Visit
 from simulators.microsoft365.mail.json_in import checked, unreadable
 from simulators.microsoft365.mail.routes_attachments import MEGABYTE, fits, too_large
 from simulators.microsoft365.mail.routes_messages import MESSAGE
+from simulators.microsoft365.mail.weather import limits
 
 HOST = "outlook.office.com"
 SMALLEST, LARGEST = 3 * MEGABYTE, 150 * MEGABYTE
@@ -117,7 +118,8 @@ class Uploads:
             raise GraphError(405, "ErrorInvalidRequest", "An upload session takes PUT and DELETE.")
         if len(body) > PIECE_LIMIT:
             raise GraphError(413, "ErrorMaximumRequestLength", "A range holds at most 4 MB.")
-        place = exchange.throttle.enter(session["app"], box.number, len(body))
+        allowed = limits(exchange.cloud.simulation.faults, call)
+        place = exchange.throttle.enter(session["app"], box.number, len(body), limits=allowed)
         exchange.throttle.leave(place)
         return self._take(session, request.headers.get("content-range", ""), body)
 

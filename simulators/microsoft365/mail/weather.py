@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from simulators.frame.calls import Call
+from simulators.frame.faults import FaultPlan
 from simulators.microsoft365.cloud import Cloud
+from simulators.microsoft365.mail.throttle import USUAL, Limits
 
 FACTS = "scope may name user (id), address, folder (name), item (immutable id), subject beside the call's own facts"
 SWITCHES: tuple[tuple[str, str, dict[str, object]], ...] = (
@@ -36,6 +39,11 @@ SWITCHES: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("mail_access_policy", "an application access policy keeps the app out: ErrorAccessDenied", {}),
     ("mail_late", "a new item answers 404 to that many calls after its POST", {"calls": 1}),
     ("mail_slow", "a call holds its place among the four for that many seconds", {"seconds": 0.05}),
+    (
+        "mail_limits",
+        "other limits for an app and mailbox: requests in 10 minutes, bytes uploaded in 5, calls at a time",
+        {"requests": 10_000, "upload": 157_286_400, "parallel": 4},
+    ),
     ("mail_concurrency_per_app", "the four calls at a time are counted per app over all mailboxes", {}),
     ("mail_upload_lost", "an upload session is gone before its time: 404", {}),
     ("mail_refuse_new", "an item cannot be created", {"code": "ErrorInvalidRecipients", "status": 400}),
@@ -46,3 +54,9 @@ def register(cloud: Cloud) -> None:
     """Make the switches known."""
     for name, note, parameters in SWITCHES:
         cloud.switch(name, f"{note}. {FACTS}" if name == "mail_item_error" else note, **parameters)
+
+
+def limits(faults: FaultPlan, call: Call) -> Limits:
+    """Return the limits that hold for a call."""
+    fault = faults.strike("mail_limits", call)
+    return Limits(**{name: int(value) for name, value in fault.parameters.items()}) if fault else USUAL

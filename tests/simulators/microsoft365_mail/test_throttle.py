@@ -112,3 +112,13 @@ def test_a_batch_of_more_than_four_meets_the_same_limit(shared: Post) -> None:
     serial = [step | ({"dependsOn": [str(number - 1)]} if number else {}) for number, step in enumerate(steps)]
     answer = shared.at.post("/$batch", {"requests": serial}).json()["responses"]
     assert {one["status"] for one in answer} == {200}
+
+
+def test_limits_can_be_set_for_a_test(shared: Post) -> None:
+    shared.control.clear()
+    shared.control.fault("mail_limits", scope={"mailbox": "*"}, requests=1, parallel=1)
+    answers = [shared.get("/messages") for _ in range(2)]
+    assert answers[1].status_code == 429
+    assert 1 <= int(answers[1].headers["retry-after"]) <= 600
+    shared.control.clear()
+    assert shared.get("/messages").status_code == 200
