@@ -11,8 +11,7 @@ from arche.vault.seal import HEADER, TRAILER, KeySource, Kind, Opened, footer_le
 from arche.vault.store import ObjectStore
 
 V = TypeVar("V")
-_TAIL = {Kind.SEGMENT: 256 << 10}  # a segment's side index comes along
-_SHORT_TAIL = 64 << 10
+_TAIL = 64 << 10
 _SPAN = 1 << 20
 
 
@@ -52,19 +51,30 @@ class RangeReader:
     """One sealed object, opened by its tail."""
 
     def __init__(
-        self, store: ObjectStore, keys: KeySource, kind: Kind, key: str, *, footer: int = 0, size: int = 0
+        self,
+        store: ObjectStore,
+        keys: KeySource,
+        kind: Kind,
+        key: str,
+        *,
+        footer: int = 0,
+        size: int = 0,
+        more: int = 0,
     ) -> None:
-        """``footer`` and ``size`` are what the referring object says of it (0 = unknown). Raises Damaged."""
+        """``footer`` and ``size`` are what the referring object says of it (0 = unknown). Raises Damaged.
+
+        ``more`` bytes before the footer are read with it and kept.
+        """
         self._store = store
         self.key = key
-        tail, found = self._tail(max(_TAIL.get(kind, _SHORT_TAIL), footer + TRAILER))
+        tail, found = self._tail(max(_TAIL, footer + TRAILER + more))
         if size and found != size:
             raise Damaged(f"{key}: {found} bytes, not {size}")
         needed = footer_length(tail, key) + TRAILER
         if needed > len(tail):
             tail, found = self._tail(needed)
         self.opened = Opened(keys, kind, tail, found, key)
-        keep = len(tail) == found or kind == Kind.SEGMENT
+        keep = kind == Kind.SEGMENT or len(tail) == found  # a segment is asked again and again
         self._kept = tail if keep else b""
         self._kept_at = found - len(self._kept)
 

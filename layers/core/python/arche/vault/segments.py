@@ -20,6 +20,7 @@ SEGMENT_SIZE = 16 << 20
 WIDTH = {"ids": KEY, "packs": 77, "blobs": 24}
 FIRST = {"ids": 8, "packs": 8, "blobs": 16}
 _FILTER_CHUNK = 1 << 20
+_COMES_ALONG = 256 << 10
 
 
 class Span(msgspec.Struct, array_like=True):
@@ -185,8 +186,16 @@ class SegmentReader:
 
     def _open(self) -> tuple[RangeReader, _Meta]:
         if self._opened is None:
+            side = self.record.sections.get("ids")
+            index = side.count * KEY if side else 0
             reader = RangeReader(
-                self._store, self._keys, Kind.SEGMENT, self._key, footer=self.record.footer, size=self.record.size
+                self._store,
+                self._keys,
+                Kind.SEGMENT,
+                self._key,
+                footer=self.record.footer,
+                size=self.record.size,
+                more=index if index <= _COMES_ALONG else 0,  # a short side index lies right before the footer
             )
             self._opened = reader, decode(reader.opened.meta, _Meta, self._key)
         return self._opened
