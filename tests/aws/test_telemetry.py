@@ -148,13 +148,3 @@ def test_the_audit_writes_labels(capsys):
     telemetry.audit(telemetry.logger("access-grant"))("granted", {"run": "r", "lease": "l", "customer": "K-000001"})
     line = json.loads(capsys.readouterr().out)
     assert (line["message"], line["customer"], line["service"]) == ("granted", "K-000001", "access-grant")
-
-
-def test_an_uncaught_exception_on_the_command_line_is_one_line(capsys):
-    try:
-        fail(ValueError("geheim"))
-    except ValueError as error:
-        telemetry.uncaught(type(error), error, error.__traceback__)
-    text = capsys.readouterr().err
-    assert text.startswith("ValueError at")
-    assert "geheim" not in text

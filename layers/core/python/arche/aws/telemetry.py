@@ -8,11 +8,9 @@ anything. Customer and account are log fields and never metric dimensions (they 
 from __future__ import annotations
 
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from types import TracebackType
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -170,9 +168,3 @@ def _stripped(error: Exception) -> Exception:
     kind = type(type(error).__name__, (Exception,), {"__module__": "arche.aws.telemetry"})
     made: Exception = kind(told(error))
     return made
-
-
-def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print an uncaught exception of the command line without foreign texts. Fits ``sys.excepthook``."""
-    error.__traceback__ = trace
-    print(told(error) if kind is not KeyboardInterrupt else "stopped", file=sys.stderr)  # noqa: T201 - its one line
