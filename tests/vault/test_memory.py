@@ -64,12 +64,12 @@ def test_a_long_file_is_never_held():
 
 @pytest.mark.parametrize("committing", [False, True])
 def test_rows_spill(monkeypatch, committing):
-    monkeypatch.setattr("arche.vault.writer._SPILL", 2 * MIB)
+    monkeypatch.setattr("arche.vault.writer._SPILL", MIB)
     writer = World().vault.writer(None, "r", "1")
-    with peak(16):
-        for n in range(12_000):
+    with peak(10):
+        for n in range(6_000):
             row = Row("exchange", f"{n:0100d}", "mail", f"f{n % 7}", "subject " * 8, "1", n, 10, {"from": "x" * 300})
             writer.put(row)
-            if committing and n % 4_000 == 3_999:
+            if committing and n % 2_000 == 1_999:
                 writer.commit("checkpoint", {})
     writer.commit("snapshot", {})
