@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
 
 import pytest
 
 from arche.providers import errors
 from arche.providers.contract import Account, Gone, Item, Listed, Listing, Mark, Service
 from arche.providers.microsoft365 import cursor
-from tests.providers.contract_suite import Kept, Model
+from tests.providers.contract_world import Model
 from tests.providers.microsoft365.world import ExchangeWorld, letter
 
 DELTA = "/users/{id}/mailFolders/{id}/messages/delta"
@@ -234,108 +231,12 @@ def test_a_link_that_dies_within_a_listing_starts_that_listing_anew(
     assert not known.open
 
 
-def test_content_is_read_once_per_mail(world: ExchangeWorld, service: Service, account: Account) -> None:
-    known = Model().run(service, account)
-    before = len(world.calls)
-    for row in known.rows.values():
-        if not row.is_folder:
-            Kept(service, account, row)
-    reads = [call for call in world.calls[before:] if call.template == VALUE]
-    assert len(reads) == len(known.items())
-
-
 def test_a_run_without_changes_asks_once_per_folder(world: ExchangeWorld, service: Service, account: Account) -> None:
     known = Model().run(service, account)
     folders = sum(row.is_folder for row in known.rows.values())
     before = len(world.calls)
     known.run(service, account)
     assert len(world.calls) - before == folders + 1
-
-
-def test_a_cut_answer_that_announces_its_short_length_is_noticed(
-    world: ExchangeWorld, service: Service, account: Account
-) -> None:
-    item = names(Model().run(service, account))["Brief 1"]
-    world.control.fault("mail_value_truncated", scope={"user": world.user}, count=1, share=0.5)
-    with pytest.raises(errors.Unreachable) as caught:
-        Kept(service, account, item)
-    assert caught.value.code == "truncated"
-    assert dict(Kept(service, account, item).parts)
-
-
-def test_a_mail_that_never_closes_is_a_mail_all_the_same(
-    world: ExchangeWorld, service: Service, account: Account
-) -> None:
-    raw = b"Subject: Fax\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\nGr"
-    item = world.deliver(raw)
-    row = Model().run(service, account).rows[item]
-    assert b"".join(Kept(service, account, row).open()) == raw
-    assert [call.template for call in world.calls].count(VALUE) == 1
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"", b"nur Text, keine Kopfzeile\n", b"Subject: leer\r\n\r\n", b"\xff\xfe\x00\x00", b"Subject: \xe4\n\n\xf6"],
-)
-def test_odd_mails_are_kept_as_they_are(world: ExchangeWorld, service: Service, account: Account, raw: bytes) -> None:
-    item = world.deliver(raw)
-    row = Model().run(service, account).rows[item]
-    assert b"".join(Kept(service, account, row).open()) == raw
-
-
-def fields_of(kept: Kept) -> dict:
-    return json.loads(b"".join(kept.open("message")))
-
-
-def test_attachments_are_found_in_the_mime_or_fetched_raw(
-    world: ExchangeWorld, service: Service, account: Account
-) -> None:
-    mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = "Anlagen", "a@example.com", "b@example.com"
-    mail.set_content("Text")
-    mail.add_attachment(b"\x00\x01" * 4000, maintype="application", subtype="zip", filename="eins.zip")
-    # The same name twice cannot be told apart, and quoted-printable is not trusted.
-    mail.add_attachment(b"AAAA" * 10, maintype="application", subtype="zip", filename="doppelt.zip")
-    mail.add_attachment(b"BBBB" * 10, maintype="application", subtype="zip", filename="doppelt.zip")
-    mail.add_attachment("Zeile mit ä\n" * 5, filename="notiz.txt", cte="quoted-printable")
-    item = world.deliver(mail.as_bytes(policy=SMTP))
-    row = Model().run(service, account).rows[item]
-    kept = Kept(service, account, row)
-    places = fields_of(kept)["attachments"]
-    told = [(place["about"]["name"], "leaf" in place, "part" in place) for place in places]
-    assert told == [
-        ("eins.zip", True, False),
-        ("doppelt.zip", False, True),
-        ("doppelt.zip", False, True),
-        ("notiz.txt", False, True),
-    ]
-    assert [b"".join(kept.open(place["part"])) for place in places[1:3]] == [b"AAAA" * 10, b"BBBB" * 10]
-
-
-def test_fields_hold_no_bytes_and_all_that_is_declared(
-    world: ExchangeWorld, service: Service, account: Account
-) -> None:
-    from arche.providers.microsoft365 import fields
-
-    kept = Kept(service, account, names(Model().run(service, account))["Brief 1"])
-    document = fields_of(kept)
-    assert "contentBytes" not in json.dumps(document)
-    assert set(fields.SELECT.split(",")) <= set(document["message"])
-    assert fields.extended(document["message"])[fields.MESSAGE_ID] == document["message"]["internetMessageId"]
-
-
-@pytest.mark.parametrize("code", ["ErrorCorruptData", "ErrorCannotOpenFileAttachment", "ErrorInvalidRecipients"])
-@pytest.mark.parametrize("where", ["get", "value", "attachments"])
-def test_faults_of_one_mail_are_that_mails(
-    world: ExchangeWorld, service: Service, account: Account, code: str, where: str
-) -> None:
-    item = names(Model().run(service, account))["Brief 1"]
-    world.control.fault("mail_item_error", scope={"item": item.id, "reads": where}, code=code, status=500)
-    with pytest.raises(errors.ItemRefused) as caught:
-        Kept(service, account, item)
-    assert caught.value.code == code
-    assert item.name not in str(caught.value)
-    assert item.id not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -370,13 +271,6 @@ def test_a_throttled_part_of_a_batch_throttles_the_whole(
     with pytest.raises(errors.Throttled) as caught:
         list(service.changes(account, None))
     assert caught.value.after == 11.5
-
-
-def test_a_full_mailbox_refuses_its_items_not_the_run(world: ExchangeWorld, service: Service, account: Account) -> None:
-    item = names(Model().run(service, account))["Brief 1"]
-    world.control.fault("mail_over_quota", scope={"user": world.user, "template": "/users/{id}/messages/*"})
-    with pytest.raises(errors.ItemRefused):
-        Kept(service, account, item)
 
 
 @pytest.mark.parametrize("fault", ["html_502", "status_503_empty", "connection_reset", "truncated_body"])

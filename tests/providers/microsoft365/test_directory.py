@@ -109,7 +109,7 @@ def test_a_policy_closes_one_mailbox_alone(world: ExchangeWorld, cloud: Cloud) -
 
 def test_permissions_are_enough_for_all_that_the_room_does(world: ExchangeWorld, cloud: Cloud) -> None:
     from arche.providers.microsoft365.token import App
-    from tests.providers.contract_suite import Kept, Model
+    from tests.providers.contract_world import Kept, Model
     from tests.providers.microsoft365.world import letter, token_of
 
     client_id, secret = cloud.app("backup only", PLATFORM.permissions["exchange"].backup)

@@ -40,7 +40,7 @@ def letter(subject: str, text: str = "Guten Tag", *files: tuple[str, bytes], sen
 
 
 class ExchangeWorld:
-    """Implements ``tests.providers.contract_suite.World``. Every world has a mailbox of its own."""
+    """Implements ``tests.providers.contract_world.World``. Every world has a mailbox of its own."""
 
     platform = PLATFORM
     service_name = "exchange"
