@@ -214,7 +214,7 @@ class World:
         writer = vault.writer(None, "run-1", "a-1")
         writer.put(inbox)
         for number in range(3):
-            part = writer.part("", "mail", [f"Subject: {number}\r\n\r\nHallo {number}\r\n".encode()])
+            part = writer.part("", "mail", [f"Subject: {number}\r\n\r\nHallo {number}\r\n".encode() + b"\xff\xfe\x00"])
             row = Row(
                 "exchange",
                 f"mail/{number}+ü",
