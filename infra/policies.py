@@ -16,6 +16,24 @@ MAX_LOCK_DAYS = 130
 """No retention further away than this is written to the vault, except by the role that a compliance lock needs."""
 
 
+_RUNTIME = (
+    "access-*",
+    "api-*",
+    "backup-*",
+    "billing-*",
+    "clock",
+    "compliance",
+    "erase",
+    "machine-*",
+    "replication",
+    "restore-*",
+    "sweep",
+    "vault-*",
+)
+"""Roles that work without a person. By families and not by ``*``: a deploying role may begin with the prefix too, and a
+key policy that locks it out could only be mended by AWS."""
+
+
 def role(prefix: str, name: str) -> str:
     """ARN pattern of the deployment's role ``name`` (which may hold ``*``)."""
     return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{prefix}-{name}"
@@ -128,7 +146,7 @@ def signing_key(prefix: str) -> list[iam.PolicyStatement]:
             ["kms:Sign"],
             ["*"],
             {
-                "ArnLike": {"aws:PrincipalArn": [role(prefix, "*")]},
+                "ArnLike": {"aws:PrincipalArn": [role(prefix, name) for name in _RUNTIME]},
                 "ArnNotLike": {"aws:PrincipalArn": [role(prefix, "access-token")]},
             },
         ),
@@ -142,5 +160,5 @@ def keep_key(prefix: str) -> iam.PolicyStatement:
         "RuntimeNeverEndsKeys",
         ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:DeleteImportedKeyMaterial"],
         ["*"],
-        {"ArnLike": {"aws:PrincipalArn": [role(prefix, "*")]}},
+        {"ArnLike": {"aws:PrincipalArn": [role(prefix, name) for name in _RUNTIME]}},
     )

@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.world is not None and not given.world.is_dir():
         parser.error(f"--world {given.world} is no directory")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         if given.command == "up":
             return up(given.home, given.world, fresh=given.fresh, still=given.still, context=dict(given.context))

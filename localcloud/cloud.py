@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -168,7 +171,14 @@ class Cloud:
         self.say(f"ready: {self.outputs['ApiUrl']}")
 
     def stop(self) -> None:
-        """End what was started, the emulator last: it writes its state then. Does nothing a second time."""
+        """End what was started, the emulator last: it writes its state then. Does nothing a second time.
+
+        An impatient second Ctrl-C does not stop the stopping: the state would be lost.
+        """
+        with _patience():
+            self._stop()
+
+    def _stop(self) -> None:
         clean = all(list(map(Child.stop, reversed(self._children))))
         if self._children:
             self.say("stopped")
@@ -290,6 +300,19 @@ class Cloud:
         for name in ("emulator", "simulators", "cdk.out", "logs"):
             shutil.rmtree(self.home / name, ignore_errors=True)
         self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _answers(url: str) -> bool:

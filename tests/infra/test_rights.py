@@ -34,7 +34,11 @@ def _function(name: str) -> str:
 
 
 def _identity(stacks: Stacks, role: str):
-    return EVERYTHING if role in {"Admin", "arche-sweep", "arche-erase", "arche-compliance"} else stacks.identity(role)
+    return (
+        EVERYTHING
+        if role in {"Admin", "arche-deploy", "arche-sweep", "arche-erase", "arche-compliance"}
+        else stacks.identity(role)
+    )
 
 
 BUCKET_CASES = [
@@ -110,6 +114,7 @@ KEY_CASES = [
     ("Admin", "kms:ScheduleKeyDeletion", "VaultKey", {}, "allow"),
     ("arche-erase", "kms:ScheduleKeyDeletion", "VaultKey", {}, "deny"),
     ("arche-erase", "kms:PutKeyPolicy", "VaultKey", {}, "deny"),
+    ("arche-deploy", "kms:PutKeyPolicy", "VaultKey", {}, "allow"),
     ("arche-access-token", "kms:Sign", "AppKey", {}, "allow"),
     ("arche-access-token", "kms:Sign", "RestoreAppKey", {}, "allow"),
     ("arche-backup-collect-short", "kms:Sign", "AppKey", {}, "deny"),
@@ -213,6 +218,13 @@ def test_only_grant_assumes_the_data_roles(stacks, kind):
         ):
             holders.add(name)
     assert holders == {"arche-access-grant"}
+
+
+def test_every_role_of_the_deployment_is_one_that_never_ends_keys(stacks):
+    for _stack, _id, role in stacks.resources("AWS::IAM::Role"):
+        for key in ("VaultKey", "AppKey", "RestoreAppKey"):
+            request = Request(role_arn(role["RoleName"]), "kms:ScheduleKeyDeletion", f"{KEY}/{key}")
+            assert decide(request, EVERYTHING, resource=stacks.key_policy(key)) == "deny", role["RoleName"]
 
 
 def test_every_other_role_is_for_a_service(stacks):
