@@ -115,7 +115,7 @@ def test_the_sandbox_of_ses():
 
 @pytest.mark.parametrize(
     "error",
-    [refusal("AccessDeniedException"), refusal("501"), EndpointConnectionError(endpoint_url="x"), NotImplementedError(),
+    [refusal("AccessDeniedException"), refusal("501"), EndpointConnectionError(endpoint_url="x"), RuntimeError(),
      {"unexpected": "shape"}],
 )  # fmt: skip
 def test_what_cannot_be_seen_is_unknown_and_never_green(error):
