@@ -38,7 +38,8 @@ def compare(original: Mail, restored: Mail, verdict: Verdict) -> None:
     verdict.bytes += sum(a.size for a in original.attachments)
     if left != right:
         missing, extra = left - right, right - left
-        wrong.append(f"attachments (missing {sum(missing.values())}, other {sum(extra.values())})")
+        named = ", ".join(sorted(_apart(missing, extra))) or "none alike"
+        wrong.append(f"attachments (missing {sum(missing.values())}, other {sum(extra.values())}: {named})")
     if wrong:
         verdict.differ(original.id, wrong)
 
@@ -48,6 +49,19 @@ def _by_identity(attachments: tuple[Attachment, ...]) -> Counter[tuple[Any, ...]
         (*(_plain(a.json.get(name)) for name in ATTACHMENT_COMPARED), _item(a.json.get("item")), a.digest, a.size)
         for a in attachments
     )
+
+
+def _apart(missing: Counter[tuple[Any, ...]], extra: Counter[tuple[Any, ...]]) -> set[str]:
+    """Name what differs between attachments of the same name."""
+    names = (*ATTACHMENT_COMPARED, "item", "bytes", "size")
+    found: set[str] = set()
+    for left in missing:
+        for right in extra:
+            if left[0] == right[0]:
+                found |= {name for name, one, other in zip(names, left, right, strict=True) if one != other}
+                if "item" in found and left[4] and right[4]:
+                    found |= {f"item.{key}" for key, _value in set(left[4]) ^ set(right[4])}
+    return found
 
 
 def _item(item: dict[str, Any] | None) -> Any:
