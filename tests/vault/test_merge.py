@@ -4,6 +4,8 @@ import pytest
 
 from arche.vault.merge import MERGE_LIMIT, plan
 from arche.vault.segments import RunRecord
+from arche.vault.view import catalog_of
+from tests.vault.world import World, item, tight
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -39,3 +41,34 @@ def test_one_large_commit_is_one_run():
     assert (len(runs), most) == (1, 1)
     runs, most, _written, _largest = simulate([900 * MIB, *[100 * KIB] * 100])
     assert most <= 4
+
+
+def entries_of(world, id_):
+    catalog = catalog_of(world.store, world.keys, world.vault.head())
+    return [entry for run in catalog.runs for entry in run.of_id("exchange", id_, history=True)]
+
+
+def test_what_one_commit_says_twice_is_kept_once():
+    """A row is spilled, and changed again before the commit: the newer run of the same seq wins, the older goes."""
+    with tight():
+        world = World()
+        writer = world.vault.writer(None, "r", "1")
+        writer.put(item(writer, "a", content=b"first"))
+        for n in range(40):
+            writer.put(item(writer, f"i{n}", date=n))
+        writer.put(item(writer, "a", content=b"second", version="2"))
+        writer.put(item(writer, "i3", "elsewhere", date=3))
+        writer.commit("snapshot", {})
+    assert [(entry.seq, entry.until, entry.version) for entry in entries_of(world, "a")] == [(1, 0, "2")]
+    assert [(entry.folder, entry.kind) for entry in entries_of(world, "i3")] == [("elsewhere", "mail")]
+
+
+def test_every_version_is_kept_and_says_how_long_it_held():
+    with tight():
+        world = World()
+        for n in range(1, 5):
+            world.commit([("a", "f", b"%d" % n), *((f"{n}-{i}", "f", b"") for i in range(40))])
+        world.commit([(f"last{i}", "f", b"") for i in range(40)], gone=["a"])
+        world.commit([(f"more{i}", "f", b"") for i in range(400)])
+    held = sorted((entry.seq, entry.until) for entry in entries_of(world, "a") if entry.kind)
+    assert held == [(1, 2), (2, 3), (3, 4), (4, 5)]

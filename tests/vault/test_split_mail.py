@@ -122,3 +122,22 @@ def test_joining_streams_like_joining_at_once(data, width, eol, step):
     text = base64.b64encode(data)
     wanted = eol.join(text[i : i + width] for i in range(0, len(text), width))
     assert b"".join(split_mail.join(chunks, width, len(eol))) == wanted
+
+
+@pytest.mark.parametrize("line", [b"\n--", b"\n--\n", b"--b\nContent-Transfer-Encoding: base64\n", b"base64", b"\n\n", HEAD])
+def test_repeated_tricks_end(line):
+    raw = line * 20_000
+    assert bodies(raw) == []
+    assert rejoin(raw) == raw
+
+
+def test_an_attached_message_with_one_encoded_body():
+    inner = b"Subject: inner\n" + HEAD + LINES
+    raw = b"Content-Type: multipart/mixed\n\n--b\nContent-Type: message/rfc822\n\n" + inner + b"--b--\n"
+    assert bodies(raw) == [noise(3_000)]
+    assert rejoin(raw) == raw
+
+
+def test_folded_field():
+    raw = b"Content-Transfer-Encoding:\r\n\tbase64\r\n\r\n" + LINES
+    assert bodies(raw) == [noise(3_000)]

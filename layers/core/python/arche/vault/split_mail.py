@@ -14,10 +14,10 @@ import pybase64
 
 LONGEST = 40 << 20  # a longer mail is cut as a file
 _SHORTEST = 1024
-_WORDS = (b"base64", b"BASE64", b"Base64")
-_FIELD = b"content-transfer-encoding:"
+_FIELD = b"\ncontent-transfer-encoding:"
 _HEADER_REACH = 64 << 10
-_LINE_REACH = 120
+_MOST_PARTS = 2_000  # a text of dashes is no reason to look for headers for ever
+_DEEPEST = 8
 _NARROWEST = 4
 LINE_ENDS = (b"", b"\n", b"\r\n")
 _LINE_END_BYTES = b"\r\n"
@@ -55,20 +55,20 @@ class Piece(NamedTuple):
 def split(raw: bytes | bytearray) -> Iterator[Piece]:
     """Pieces of a mail in order, covering all of it. Needs little memory besides ``raw``."""
     done = 0
-    for word_end in _declared(raw):
-        if word_end < done:
-            continue
-        start = _body_start(raw, word_end)
-        if start < 0:
-            continue
-        stop = raw.find(b"\n--", start - 1)
-        body = _proven(raw, start, _trimmed(raw, start, len(raw) if stop < 0 else stop))
-        if body is None:
-            continue
-        if start > done:
-            yield Piece(done, start, None)
-        done = body.end
-        yield Piece(start, done, body)
+    header = 0
+    for _ in range(_MOST_PARTS):
+        start = _encoded_body(raw, header)
+        stop = raw.find(b"\n--", max(start, header, 1) - 1)
+        end = len(raw) if stop < 0 else stop
+        body = _proven(raw, start, _trimmed(raw, start, end)) if start >= 0 else None
+        if body is not None:
+            if start > done:
+                yield Piece(done, start, None)
+            done = body.end
+            yield Piece(start, done, body)
+        header = raw.find(b"\n", end + 1) + 1
+        if not header:
+            break
     if done < len(raw):
         yield Piece(done, len(raw), None)
 
@@ -105,30 +105,26 @@ def _lines(data: bytes, width: int, end: bytes, *, first: bool) -> bytes:
     return lines if first else end + lines
 
 
-def _declared(raw: bytes | bytearray) -> Iterator[int]:
-    """Return ends of the word in each ``Content-Transfer-Encoding: base64`` line, ascending."""
-    ahead = {word: raw.find(word) for word in _WORDS}
-    while True:
-        found = {at: word for word, at in ahead.items() if at >= 0}
-        if not found:
-            return
-        at = min(found)
-        word = found[at]
-        line = raw.rfind(b"\n", max(0, at - _LINE_REACH), at) + 1
-        field = raw[line:at].lower() if line or at <= _LINE_REACH else b""
-        if field.startswith(_FIELD) and not field[len(_FIELD) :].strip(b' \t"'):
-            yield at + len(word)
-        ahead[word] = raw.find(word, at + len(word))
+def _encoded_body(raw: bytes | bytearray, header: int) -> int:
+    """Where the body of the part that begins at ``header`` starts if it says base64, else -1.
 
-
-def _body_start(raw: bytes | bytearray, after: int) -> int:
-    """Where the body begins: after the next empty line; -1 if there is none near."""
-    reach = min(len(raw), after + _HEADER_REACH)
-    dos = raw.find(b"\n\r\n", after, reach)
-    unix = raw.find(b"\n\n", after, reach if dos < 0 else dos + 1)
-    if unix >= 0:
-        return unix + 2
-    return dos + 3 if dos >= 0 else -1
+    An attached message has its own header right behind that of its part.
+    """
+    for _ in range(_DEEPEST):
+        reach = min(len(raw), header + _HEADER_REACH)
+        dos = raw.find(b"\n\r\n", header, reach)
+        unix = raw.find(b"\n\n", header, reach if dos < 0 else dos + 1)
+        start = unix + 2 if unix >= 0 else dos + 3
+        if unix < 0 and dos < 0:
+            return -1
+        fields = b"\n" + raw[header:start].lower()
+        at = fields.find(_FIELD)
+        if at >= 0 and fields[at + len(_FIELD) :].lstrip(b' \t\r\n"').startswith(b"base64"):
+            return start
+        if b"message/" not in fields:
+            return -1
+        header = start
+    return -1
 
 
 def _trimmed(raw: bytes | bytearray, start: int, end: int) -> int:
