@@ -238,6 +238,7 @@ def test_plan_and_report_are_shown_without_what_machines_need(world):
     world.catalog.customer(customer).update_job(job, "done", message="All is back.", plan=plan, report=report)
     shown = world.call("GET", path).json
     assert (shown["state"], shown["message"]) == ("done", "All is back.")
+    assert shown["snapshot"] == 1
     assert shown["plan"]["losses"] == [{"kind": "mail", **loss}]
     assert shown["report"]["losses"] == [{"kind": "", **loss}]
     for internal in ("batches", "batches_key", "services", "seq"):

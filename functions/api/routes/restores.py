@@ -28,7 +28,7 @@ def shape(job: RestoreJob) -> shapes.Restore:
         account=job.request.account,
         target_account=job.request.target,
         connection=job.connection,
-        snapshot=job.request.seq,
+        snapshot=int(job.plan.get("seq") or job.request.seq),
         message=job.message,
         plan=shapes.RestorePlan.model_validate(_known(shapes.RestorePlan, job.plan)) if job.plan else None,
         report=shapes.RestoreReport.model_validate(_known(shapes.RestoreReport, job.report)) if job.report else None,
