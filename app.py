@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 from aws_cdk import App
 
 from infra.deployment import build
-from infra.options import Options
+from infra.options import OptionRefused, Options
 
 app = App()
-build(app, Options.read(app.node))
+try:
+    build(app, Options.read(app.node))
+except OptionRefused as refused:
+    sys.exit(f"app.py: {refused}")
 app.synth()
