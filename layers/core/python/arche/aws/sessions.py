@@ -6,10 +6,13 @@ boto3 and botocore honour ``AWS_REGION``, ``AWS_ENDPOINT_URL``, ``HTTPS_PROXY`` 
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.session import Session as BotocoreSession
 
 from arche.catalog.table import Credentials
 
@@ -29,14 +32,23 @@ def region() -> str:
     return str(found)
 
 
+@cache
+def _models() -> Loader:
+    """Descriptions of AWS's services: large, alike for everybody, and without credentials; read once per process."""
+    return Loader()
+
+
 def session(credentials: Credentials | None = None) -> boto3.Session:
     """Make a session of its own, with a run's credentials or (None) those of the process."""
+    inner = BotocoreSession()
+    inner.register_component("data_loader", _models())
     if credentials is None:
-        return boto3.Session(region_name=region())
+        return boto3.Session(botocore_session=inner, region_name=region())
     return boto3.Session(
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.token,
+        botocore_session=inner,
         region_name=region(),
     )
 

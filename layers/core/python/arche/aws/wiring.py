@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, cast
 
 from arche.aws import sessions
@@ -67,8 +68,9 @@ def own_catalog(settings: Settings) -> Catalog:
     return Catalog(tables(settings), region=sessions.region())
 
 
+@cache
 def functions_client() -> Any:
-    """Client for asking other functions; answers of `token` may take as long as a vendor's login host."""
+    """Client of the process for other functions; an answer of `token` takes as long as a vendor's login host."""
     return sessions.client(sessions.session(), "lambda", read_timeout=60)
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NoReturn
 
+from botocore.loaders import Loader
+from botocore.session import Session
 from pynamodb.connection import Connection
 from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -58,6 +61,22 @@ class Credentials:
     expires: int = 0
 
 
+@cache
+def _models() -> Loader:
+    """Descriptions of AWS's services: large, alike for everybody, and without credentials; read once per process."""
+    return Loader()
+
+
+class _Connection(Connection):
+    """pynamodb's connection, with a session of its own that reads the description of DynamoDB only once."""
+
+    @property
+    def session(self) -> Session:
+        made = super().session
+        made.register_component("data_loader", _models())
+        return made
+
+
 class Rows:
     """The tables, seen with one set of credentials (those of the process if None).
 
@@ -79,7 +98,7 @@ class Rows:
             "index": tables.index,
             "work": tables.work,
         }
-        self._connection = Connection(
+        self._connection = _Connection(
             region=region,
             host=endpoint,
             aws_access_key_id=credentials.access_key if credentials else None,
