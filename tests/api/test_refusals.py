@@ -28,6 +28,7 @@ READ = [
     "/connections/C-01",
     "/accounts",
     "/accounts/A-0001/snapshots",
+    "/accounts/A-0001/runs",
     "/jobs",
     "/restores/restore-0000",
 ]

@@ -101,6 +101,20 @@ def test_snapshots(world):
     assert page["snapshots"][0]["problems"][0]["code"] == "ItemRefused"
 
 
+def test_runs_tell_also_what_made_no_snapshot(world):
+    customer = world.connected()
+    account = world.account(customer)
+    world.backed_up(customer, account)
+    world.record(customer, account, 0, world.now, outcome="stopped")
+    page = world.call("GET", f"/v1/customers/{customer}/accounts/{account}/runs").json
+    assert [(one["outcome"], one["snapshot"]) for one in page["runs"]] == [
+        ("stopped", None),
+        ("snapshot", 2),
+        ("snapshot", 1),
+    ]
+    assert page["runs"][0]["problems"][0]["message"]
+
+
 def test_items_as_of_any_time(world):
     customer = world.connected()
     account = world.account(customer)

@@ -19,6 +19,7 @@ CALLS = [
     ("POST", "/backups", {}),
     ("POST", "/backups", {"accounts": ["A-0001"]}),
     ("GET", "/accounts/A-0001/snapshots", None),
+    ("GET", "/accounts/A-0001/runs", None),
     ("GET", "/accounts/A-0001/folders?service=exchange", None),
     ("GET", "/accounts/A-0001/items?service=exchange", None),
     ("GET", "/accounts/A-0001/items?service=exchange&at=1", None),

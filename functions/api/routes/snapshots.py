@@ -21,12 +21,20 @@ def shape(record: RunRecord) -> shapes.Snapshot:
         colour=record.colour.value,
         items=record.items,
         stored_bytes=record.stored_bytes,
-        services={name: shapes.Counts.model_validate(counts) for name, counts in record.counts.items()},
-        problems=[
-            shapes.RunProblem(code=one.code, message=one.message, count=one.count, service=one.service)
-            for one in record.problems[:50]
-        ],
+        services=_services(record),
+        problems=_problems(record),
     )
+
+
+def _services(record: RunRecord) -> dict[str, shapes.Counts]:
+    return {name: shapes.Counts.model_validate(counts) for name, counts in record.counts.items()}
+
+
+def _problems(record: RunRecord) -> list[shapes.RunProblem]:
+    return [
+        shapes.RunProblem(code=one.code, message=one.message, count=one.count, service=one.service)
+        for one in record.problems[:50]
+    ]
 
 
 @router.get(
@@ -49,3 +57,37 @@ def every(
         front.tenancy, front.accounts, who, customer, account, after=place.position(cursor), limit=limit
     )
     return shapes.Snapshots(snapshots=[shape(one) for one in found], next=place.cursor(after))
+
+
+@router.get(
+    "/v1/customers/<customer>/accounts/<account>/runs",
+    responses=shapes.answers(shapes.AccountRuns),
+    summary="List runs",
+    tags=["snapshots"],
+)
+def runs(
+    customer: shapes.CustomerLabel,
+    account: shapes.AccountLabel,
+    who: Caller,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> shapes.AccountRuns:
+    """Page through the runs, newest first: also those that found nothing new, or went wrong and say why."""
+    front, place = desk.front(), Place.of(who, "runs", customer=customer, account=account)
+    found, after = points.runs(
+        front.tenancy, front.accounts, who, customer, account, after=place.position(cursor), limit=limit
+    )
+    listed = [
+        shapes.AccountRun(
+            run=one.run,
+            started=one.started,
+            ended=one.ended,
+            colour=one.colour.value,
+            outcome=one.outcome,
+            snapshot=one.seq if one.outcome == "snapshot" else None,
+            services=_services(one),
+            problems=_problems(one),
+        )
+        for one in found
+    ]
+    return shapes.AccountRuns(runs=listed, next=place.cursor(after))

@@ -2,6 +2,8 @@
 
 from functions.api.shapes.accounts import (
     Account,
+    AccountRun,
+    AccountRuns,
     Accounts,
     Activate,
     Activated,
@@ -58,6 +60,8 @@ from functions.api.shapes.tenancy import (
 __all__ = [
     "Account",
     "AccountLabel",
+    "AccountRun",
+    "AccountRuns",
     "Accounts",
     "Activate",
     "Activated",

@@ -127,3 +127,23 @@ class Snapshots(Shape):
 
     snapshots: list[Snapshot] = Field(max_length=200)
     next: str | None = Field(max_length=4096)
+
+
+class AccountRun(Shape):
+    """How one run ended for one account. ``snapshot`` is the point it made, null if it made none."""
+
+    run: str = Field(max_length=80)
+    started: Moment
+    ended: Moment
+    colour: Colour
+    outcome: Literal["snapshot", "unchanged", "quarantined", "stopped", "unfinished", "queued"]
+    snapshot: int | None
+    services: dict[str, Counts] = Field(max_length=20)
+    problems: list[RunProblem] = Field(max_length=50)
+
+
+class AccountRuns(Shape):
+    """A page of runs, newest first."""
+
+    runs: list[AccountRun] = Field(max_length=200)
+    next: str | None = Field(max_length=4096)

@@ -25,10 +25,20 @@ def page(
 
     A page may be shorter than ``limit``, even empty, while there is a next one. Raises NotAllowed, NotFound.
     """
+    records, after = runs(tenancy, accounts, member, customer, account, after=after, limit=limit)
+    return [record for record in records if record.outcome == "snapshot"], after
+
+
+def runs(
+    tenancy: TenancyBook, accounts: AccountBook, member: Member, customer: str, account: str, *, after: str, limit: int
+) -> tuple[Sequence[RunRecord], str]:
+    """Read a page of an account's runs, newest first: those that made a point, found nothing new, or went wrong.
+
+    Raises NotAllowed, NotFound.
+    """
     customer_of(tenancy, member, customer, "read")
     accounts_of.one(accounts, customer, account)
-    records, after = accounts.run_records(customer, account, until="", after=after, limit=limit)
-    return [record for record in records if record.outcome == "snapshot"], after
+    return accounts.run_records(customer, account, until="", after=after, limit=limit)
 
 
 def seq_at(accounts: AccountBook, customer: str, account: str, at: str) -> int:
