@@ -39,6 +39,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> None:
         self.name = name
         self.log = log
+        self._stopped = False
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
@@ -78,9 +79,12 @@ class Child:
         return lines[-1][:300] if lines else "it said nothing"
 
     def stop(self) -> bool:
-        """Ask it to end, and wait. False if it had to be killed."""
-        if not self.alive():
+        """Ask it to end, and wait. False if it had to be killed, or had ended by itself: then nothing was put away."""
+        if self._stopped:
             return True
+        self._stopped = True
+        if not self.alive():
+            return False
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)

@@ -14,7 +14,6 @@ import shutil
 import signal
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +22,10 @@ from typing import IO, Any, Self
 
 import boto3
 
-from localcloud import apps, gaps, people, toolkit
-from localcloud.children import LOOPBACK, Child, Refused, end_leftover, free_port, in_use, plain_environment, python
+from localcloud import apps, gaps, people, servers, toolkit
+from localcloud.children import LOOPBACK, Child, Refused, end_leftover, free_port, in_use
 from localcloud.record import Record, hold
-from localcloud.toolkit import ACCOUNT, REGION, ROOT
+from localcloud.toolkit import REGION
 from simulators.frame.control import Control
 
 API_ID = "a4c4e000"
@@ -82,7 +81,7 @@ class Cloud:
         """The cloud that another process runs in ``home``; that one stops it. Raises Refused if none is ready."""
         cloud = cls(home)
         cloud.record = Record.read(cloud._path)
-        if cloud.record.phase != "ready" or not _answers(f"{cloud.endpoint}/_ministack/health"):
+        if cloud.record.phase != "ready" or not servers.answers(cloud.endpoint):
             raise Refused(f"no embedded cloud is ready in {home}: start one with `python -m localcloud up`")
         return cloud
 
@@ -236,64 +235,26 @@ class Cloud:
 
     def _begin_emulator(self) -> None:
         port = self._port("emulator")
-        state = self.home / "emulator"
-        temporary = state / "tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
         self.record.endpoint = f"http://{LOOPBACK}:{port}"
-        environment = plain_environment(
-            AUTH="true",
-            GATEWAY_PORT=str(port),
-            BIND_HOST=LOOPBACK,
-            MINISTACK_HOST="localhost",
-            MINISTACK_REGION=REGION,
-            MINISTACK_ACCOUNT_ID=ACCOUNT,
-            PERSIST_STATE="1",
-            STATE_DIR=str(state / "state"),
-            S3_PERSIST="1",
-            S3_DATA_DIR=str(state / "s3"),
-            SFTP_ENABLED="0",
-            IOT_MTLS_ENABLED="0",
-            LOG_LEVEL="WARNING",
-            TMPDIR=str(temporary),
-        )
         self.say("emulator: start")
-        child = Child(
-            "emulator",
-            [python(), "-m", "localcloud.emulator"],
-            env=environment,
-            log=self.home / "logs" / "emulator.log",
-            cwd=ROOT,
-        )
+        child = servers.emulator(self.home, port)
         self._children.append(child)
         self._write()
-        child.wait_until(lambda: _answers(f"{self.endpoint}/_ministack/health"), 60)
+        servers.await_emulator(child, self.endpoint)
 
     def _begin_simulators(self) -> None:
-        where = self.home / "simulators.json"
-        where.unlink(missing_ok=True)
-        command = [python(), "-m", "simulators", "--state", str(self.home / "simulators"), "--port-file", str(where)]
-        if self.world:
-            command += ["--world", str(self.world)]
         self.say("simulators: start")
-        child = Child(
-            "simulators",
-            command,
-            env=plain_environment(),
-            log=self.home / "logs" / "simulators.log",
-            cwd=ROOT,
-        )
+        child = servers.simulators(self.home, self.world)
         self._children.append(child)
         self._write()
-        child.wait_until(where.exists, 120)
-        found = json.loads(where.read_text())
+        found = servers.await_simulators(child, self.home)
         self.record.proxy, self.record.ca, self.record.control = found["proxy"], found["ca"], found["control"]
         self.record.world = str(self.world) if self.world else ""
         self._write()
 
     def _end_leftovers(self, earlier: Record) -> None:
         for name, pid in earlier.children.items():
-            if end_leftover(pid, "localcloud.emulator" if name == "emulator" else "-m simulators"):
+            if end_leftover(pid, servers.MARKS[name]):
                 self.say(f"{name}: process {pid} of an earlier start was still running and was ended")
 
     def _forget(self) -> None:
@@ -313,11 +274,3 @@ def _patience() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback, our own address
-            return bool(response.status == 200)  # noqa: PLR2004 - HTTP OK
-    except OSError:
-        return False

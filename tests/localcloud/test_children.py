@@ -54,6 +54,12 @@ def test_stop_is_clean_once_and_again(tmp_path):
     assert not child.alive()
 
 
+def test_one_that_ended_by_itself_did_not_end_cleanly(tmp_path):
+    child = _child(tmp_path, "raise SystemExit(0)")
+    child.wait_until(lambda: not child.alive(), 30)
+    assert not child.stop()
+
+
 def test_a_child_gets_nothing_of_ours_that_it_does_not_need(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
