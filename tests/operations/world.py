@@ -240,6 +240,8 @@ class Mail:
             else:
                 changes.append(Gone(letter, folder))
         board.chance.shuffle(changes)
+        for place in [n for n, one in enumerate(changes) if isinstance(one, Item) and board.chance.random() < 0.1]:
+            changes.insert(place, Gone(changes[place].id, folder))  # it had left, and came back
         for lie in (board.lie, board.lie_always):
             changes = lie(changes) if lie is not None else changes
         yield from changes

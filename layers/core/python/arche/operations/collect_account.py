@@ -173,6 +173,7 @@ class AccountSlice:
             size > ADVISORY_BYTES
             or parent.created < old
             or any(progress.marked.listings for progress in self._progress.values())
+            or any(state.listings for state in parent.services.values())
         )
 
     def _quarantine(self, quarantined: Quarantined) -> Task:

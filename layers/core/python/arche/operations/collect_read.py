@@ -6,15 +6,17 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from arche.model.deadline import Deadline
 from arche.operations.collect_draft import Draft
-from arche.operations.collect_reads import Reading
+from arche.operations.collect_reads import Reading, SliceOver
 from arche.providers.contract import Account, Gone, Item, Part, Service
 from arche.providers.errors import ItemChanged, ItemRefused, Unreachable
 from arche.vault import PartRef, Row
 
 ATTEMPTS = 3
+TOO_SLOW_SECONDS = 600
 UNREACHABLE_ITEMS = 3
 
 
@@ -60,11 +62,11 @@ class Reader:
         Raises ItemLost; Throttled, CredentialRejected, Forbidden as the room does; Unreachable only when several items
         in a row cannot be had, which is no longer about an item.
         """
-        last: Exception | None = None
+        last: ItemChanged | Unreachable | None = None
         for _ in range(ATTEMPTS):
             source, reading = reading or self.ahead(item), None
             try:
-                parts = tuple(self._parts(draft, item, like, source))
+                parts = self._whole(draft, item, like, source)
             except ItemChanged as changed:
                 last = changed
                 found = next(iter(self.service.find(self.account, [item.id])), None)
@@ -73,20 +75,28 @@ class Reader:
                 item = found or item
             except Unreachable as unreachable:
                 last = unreachable
-            except ItemRefused as refused:
-                raise ItemLost("ItemRefused", _words(refused)) from refused
             else:
                 self._unreachable = 0
                 return item, parts
-            finally:
-                source.close()
-                if source in self._open:
-                    self._open.remove(source)
         if isinstance(last, Unreachable):
             self._unreachable += 1
             if self._unreachable >= UNREACHABLE_ITEMS:
                 raise last
         raise ItemLost(type(last).__name__, "it could not be read to its end") from last
+
+    def _whole(self, draft: Draft, item: Item, like: Row | None, source: Reading) -> tuple[PartRef, ...]:
+        try:
+            return tuple(self._parts(draft, item, like, source))
+        except SliceOver:
+            if self.deadline.now() - source.began < timedelta(seconds=TOO_SLOW_SECONDS):
+                raise  # it began late in this slice; the next one gives it more time
+            raise ItemLost("TooSlow", "it could not be read within one slice of work") from None
+        except ItemRefused as refused:
+            raise ItemLost("ItemRefused", _words(refused)) from refused
+        finally:
+            source.close()
+            if source in self._open:
+                self._open.remove(source)
 
     def _parts(self, draft: Draft, item: Item, like: Row | None, source: Reading) -> Iterator[PartRef]:
         for number, part in enumerate(source.parts()):

@@ -39,6 +39,7 @@ class Reading:
     """One item's content on its way. Use ``parts`` once, in order, then ``close``."""
 
     def __init__(self, produce: Callable[[], Iterator[Part]], deadline: Deadline, ahead: int = AHEAD_BYTES) -> None:
+        self.began = deadline.now()
         self._produce = produce
         self._deadline = deadline
         self._ahead = ahead

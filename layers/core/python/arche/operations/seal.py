@@ -1,6 +1,7 @@
 """`seal`: what was collected becomes a restore point, and every account of a batch gets its record and colour.
 
-A snapshot is committed only above this run's own complete state; a run that changed nothing writes no object.
+A snapshot is committed only above a complete state; a run that changed nothing writes no object. When two runs meet on
+one account (a slot and a "backup now"), whoever comes first seals for both.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _account(lease: Lease, task: Task, ports: SealPorts) -> tuple[RunRecord, Hea
         started=lease.started,
         ended=now,
         colour=colour(task, services),
-        outcome="snapshot" if snapshot.run == lease.run else "unchanged",
+        outcome="snapshot" if task.changed or snapshot.run == lease.run else "unchanged",
         seq=snapshot.seq,
         slot=lease.slot,
         counts=task.counts,
@@ -116,8 +117,8 @@ def _snapshot(vault: AccountVault, parent: Manifest, run: str, ports: SealPorts)
     for _ in range(CONFLICTS):
         if parent.kind == "snapshot":
             return parent
-        if parent.run != run or not all(state.complete for state in parent.services.values()):
-            raise NotClosed(f"the chain's head {parent.seq} is not the complete state of {run}")
+        if not all(state.complete for state in parent.services.values()):
+            raise NotClosed(f"the chain's head {parent.seq} is a state that {parent.run} has not completed")
         _prove(vault, parent)
         try:
             writer = vault.writer(parent, run, ports.attempt)
