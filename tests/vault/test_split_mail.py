@@ -124,7 +124,9 @@ def test_joining_streams_like_joining_at_once(data, width, eol, step):
     assert b"".join(split_mail.join(chunks, width, len(eol))) == wanted
 
 
-@pytest.mark.parametrize("line", [b"\n--", b"\n--\n", b"--b\nContent-Transfer-Encoding: base64\n", b"base64", b"\n\n", HEAD])
+@pytest.mark.parametrize(
+    "line", [b"\n--", b"\n--\n", b"--b\nContent-Transfer-Encoding: base64\n", b"base64", b"\n\n", HEAD]
+)
 def test_repeated_tricks_end(line):
     raw = line * 20_000
     assert bodies(raw) == []
