@@ -65,7 +65,11 @@ def _apart(missing: Counter[tuple[Any, ...]], extra: Counter[tuple[Any, ...]]) -
 
 
 def _item(item: dict[str, Any] | None) -> Any:
-    return _plain({name: item.get(name) for name in MESSAGE_COMPARED}) if item else None
+    if not item:
+        return None
+    nested = [{**one, "item": _item(one.get("item"))} for one in item.get("attachments") or ()]
+    own = [tuple(_plain(one.get(name)) for name in (*ATTACHMENT_COMPARED, "contentBytes", "item")) for one in nested]
+    return _plain({**{name: item.get(name) for name in MESSAGE_COMPARED}, "attachments": tuple(sorted(own, key=repr))})
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -160,6 +161,30 @@ def test_attached_mails_come_back_by_their_fields(
     assert service.verify(account, row, content, outcome.new_id) == ()
     (one,) = world.get(f"/messages/{outcome.new_id}/attachments").json()["value"]
     assert one["@odata.type"] == "#microsoft.graph.itemAttachment"
+
+
+@pytest.mark.parametrize(("size", "comes_back"), [(0, True), (70_000, True), (2_600_000, False)])
+def test_what_an_attached_mail_carries_comes_back_or_is_named(
+    world: ExchangeWorld, service: Service, account: Account, target: str, *, size: int, comes_back: bool
+) -> None:
+    data = random.Random(size).randbytes(size)
+    outer = EmailMessage()
+    outer["Subject"], outer["From"], outer["To"] = "Fwd", "a@kunde.example", "b@kunde.example"
+    outer.set_content("siehe Anlage")
+    inner = EmailMessage(policy=SMTP)
+    inner["Subject"], inner["From"], inner["To"] = "Innen", "c@kunde.example", "a@kunde.example"
+    inner.set_content("innen")
+    inner.add_attachment(data, maintype="application", subtype="pdf", filename="Tief.pdf")
+    outer.add_attachment(inner)
+    row, content = kept(service, account, world.deliver(outer.as_bytes(policy=SMTP)))
+    outcome = service.write(account, row, content, Into(target))
+    listed = world.get(f"/messages/{outcome.new_id}/attachments").json()["value"]
+    path = f"/messages/{outcome.new_id}/attachments/{listed[0]['id']}"
+    item = world.get(path, **{"$expand": "microsoft.graph.itemAttachment/item"}).json()["item"]
+    found = {one["name"]: base64.b64decode(one["contentBytes"]) for one in item.get("attachments", ())}
+    assert found == ({"Tief.pdf": data} if comes_back else {})
+    assert service.verify(account, row, content, outcome.new_id) == ()
+    assert any(loss.field == "attachments" for loss in outcome.losses) is not comes_back
 
 
 def test_inline_pictures_keep_their_place(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 
@@ -72,20 +72,23 @@ class Platform:
         token: Callable[[], str],
         *,
         budget: Blocks | None = None,
+        granted: Mapping[str, int] | None = None,
         record: Callable[[Call], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> Session:
         """Open a session. ``token`` gives a valid access token of this tenant whenever asked.
 
-        ``budget`` leases shared budgets (none: only local ones hold); ``record`` hears of each call; ``transport`` is
-        the way out (default ``egress()``; a worker passes ``Retrying(egress(), time)``).
+        ``budget`` leases shared budgets (none: only local ones hold); ``granted`` holds units that the vendor granted
+        this tenant in place of a local budget's usual ones; ``record`` hears of each call; ``transport`` is the way out
+        (default ``egress()``; a worker passes ``Retrying(egress(), time)``).
         """
 
         def purse(key: str) -> Purse:
             kind = key.partition(":")[0]
             if kind in self.local:
-                return LocalPurse(self.local[kind], clock)
+                usual = self.local[kind]
+                return LocalPurse(replace(usual, units=(granted or {}).get(kind, usual.units)), clock)
             if budget is not None and kind in self.shared:
                 share = self.shared[kind]
                 return LeasedPurse(budget, f"{self.name}:{tenant}:{key}", share.block, share.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from email import policy
 from email.parser import BytesHeaderParser
@@ -11,6 +12,10 @@ from arche.providers.contract import Loss
 from arche.providers.microsoft365 import fields
 
 MESSAGE: Final = "#microsoft.graph.message"
+ITEM: Final = "#microsoft.graph.itemAttachment"
+FILE: Final = "#microsoft.graph.fileAttachment"
+# A request to Graph holds about 4 MB; what an attached item carries itself leaves room for the rest of it.
+_NESTED: Final = 3_000_000
 _READ, _UNSENT, _HAS_ATTACHMENT = 1, 8, 16
 # What a server makes for itself in any Outlook item.
 _SERVER: Final = frozenset(
@@ -41,6 +46,9 @@ _SERVER: Final = frozenset(
 )
 
 
+_OURS: Final = _SERVER | {"attachments"}
+
+
 def create(message: Mapping[str, Any], *, mark: str = "", subject: str | None = None) -> dict[str, Any]:
     """Give the body of a create call for a message's fields as they were read."""
     body = {name: message[name] for name in fields.SETTABLE if message.get(name) is not None}
@@ -55,11 +63,41 @@ def create(message: Mapping[str, Any], *, mark: str = "", subject: str | None = 
 
 
 def attached(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Give an attached item's fields for a create call."""
+    """Give an attached item's fields for a create call, with its own attachments if one request can hold them."""
+    nested = [_nested(one) for one in item.get("attachments") or () if _carried(one)]
+    made = _bare(item)
+    if nested and len(json.dumps(nested)) <= _NESTED:
+        made["attachments"] = nested
+    return made
+
+
+def _nested(about: Mapping[str, Any]) -> dict[str, Any]:
+    if about["@odata.type"] == ITEM:
+        wish = {name: about[name] for name in ("name", "isInline") if about.get(name) is not None}
+        return {"@odata.type": ITEM, **wish, "item": attached(about["item"])}
+    wish = {name: about[name] for name in fields.ATTACHMENT_COMPARED if about.get(name) is not None}
+    return {"@odata.type": FILE, **wish, "contentBytes": about["contentBytes"]}
+
+
+def _carried(about: Mapping[str, Any]) -> bool:
+    """Whether an attachment of an attached item came with its content."""
+    return bool(about.get("contentBytes") is not None or isinstance(about.get("item"), Mapping))
+
+
+def _loses_nested(item: Mapping[str, Any]) -> bool:
+    """Whether an attached item goes back with less than all of its own attachments."""
+    listed = item.get("attachments") or ()
+    if bool(item.get("hasAttachments")) and not listed:
+        return True
+    given = attached(item).get("attachments", ())
+    return len(given) < len(listed) or any(_loses_nested(one["item"]) for one in listed if one.get("item"))
+
+
+def _bare(item: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(item.get("@odata.type") or MESSAGE)
     if kind.startswith("#microsoft.graph.eventMessage") or kind.endswith(("calendarSharingMessage", ".message")):
         return {"@odata.type": MESSAGE, **create(item)}
-    kept = {k: v for k, v in item.items() if k not in _SERVER and v is not None and not k.startswith("@odata.")}
+    kept = {k: v for k, v in item.items() if k not in _OURS and v is not None and not k.startswith("@odata.")}
     return {"@odata.type": kind, **_plain(kept)}
 
 
@@ -80,8 +118,8 @@ def losses(message: Mapping[str, Any], attachments: list[dict[str, Any]], head: 
         Loss(name, field.lost) for name, field in fields.MEETING_MESSAGE.items() if message.get(name) not in (None, [])
     )
     for place in attachments:
-        if "item" in place and place["item"].get("hasAttachments"):
-            found.append(Loss("attachments", "attachments of an attached item are in the stored MIME alone"))
+        if "item" in place and _loses_nested(place["item"]):
+            found.append(Loss("attachments", "some attachments of an attached item are in the stored MIME alone"))
         elif not place.keys() & {"item", "leaf", "part"}:
             found.append(Loss("attachments", "a link to a file in the cloud: Graph v1.0 does not tell where it leads"))
     return tuple(found)

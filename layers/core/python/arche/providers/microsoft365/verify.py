@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from arche.providers.contract import Content, Loss
 from arche.providers.errors import ItemRefused
-from arche.providers.microsoft365 import fields, messages
+from arche.providers.microsoft365 import compose, fields, messages
 from arche.providers.microsoft365.graph import Graph
 from arche.providers.microsoft365.refusals import NotFoundError
 from arche.providers.microsoft365.stored import Stored
@@ -70,7 +70,9 @@ def _identity(about: Mapping[str, Any], content: Any) -> tuple[Any, ...]:
 
 
 def _item(item: Mapping[str, Any]) -> Any:
-    return tuple(plain(item.get(name)) for name in _ITEM_COMPARED)
+    own = compose.attached(item).get("attachments", ())
+    nested = Counter(_identity(one, _item(one["item"]) if "item" in one else one["contentBytes"]) for one in own)
+    return (*(plain(item.get(name)) for name in _ITEM_COMPARED), frozenset(nested.items()))
 
 
 def _digest(chunks: Iterator[bytes]) -> str:
