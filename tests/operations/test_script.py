@@ -304,9 +304,45 @@ def test_an_item_too_slow_for_any_slice_is_named_and_the_others_go_on(house, scr
     assert house.slice(batch).status == "continue"
     house.trouble.calm()
     script.says("c1", mail("big"), mail("small"), Mark("c2"))
-    script.found["big"] = mail("big")
     assert house.slice(batch).status == "collected"
     assert sorted(rows_now(house)) == ["F", "G", "big", "small"]
+
+
+def test_of_items_that_take_a_whole_slice_one_a_day_is_tried(house, script):
+    start(house, script, "a")
+    seconds = [890]
+
+    def slow(_number, name):
+        if name == "read":
+            house.clock.forward(seconds[0])
+
+    house.trouble.plan = slow
+    batch = house.open()
+    for number in (1, 2):
+        script.says("c1", mail("big1"), mail("big2"), Mark("c2"))
+        assert house.slice(batch).status == "continue"
+        assert len(script.reads) == number
+    script.found = {name: mail(name) for name in ("big1", "big2")}
+    script.says("c1", mail("big1"), mail("big2"), Mark("c2"))
+    seconds[0] = 20
+    house.go_on(batch)
+    assert [problem.code for problem in house.book.records[-1].problems] == ["TooSlow"]
+    script.says("c2", mail("big1", "G"), mail("big2", "G"), Mark("c3"))
+    house.backup()
+    assert house.book.records[-1].colour == Colour.GREEN
+    assert sorted(rows(house)) == ["F", "G", "a", "big1", "big2"]
+
+
+def test_an_item_that_waits_for_its_turn_moves_with_its_folder(house, script):
+    start(house, script)
+    house.trouble.plan = lambda _n, name: house.clock.forward(890) if name == "read" else None
+    batch = house.open()
+    script.says("c1", mail("big"), Mark("c2"))
+    house.slice(batch)
+    script.says("c1", mail("big"), Mark("c2"), Gone("big", "F"), mail("big", "G"), Mark("c3"))
+    house.go_on(batch)
+    assert rows(house) == {"F": "", "G": "", "big": "G"}
+    assert house.book.records[-1].counts[SERVICE]["failed"] == 1
 
 
 def rows_now(house: House) -> dict[str, str]:

@@ -12,7 +12,7 @@ import msgspec
 from arche.operations import quarantine
 from arche.operations.collect_draft import Draft
 from arche.operations.collect_progress import Progress
-from arche.operations.collect_read import ItemLost, Reader
+from arche.operations.collect_read import ItemLost, Reader, TooSlow
 from arche.operations.collect_reads import Reading, SliceOver
 from arche.operations.collect_removals import Removals
 from arche.providers.contract import Change, Gone, Item, Listed, Listing, Mark
@@ -133,17 +133,19 @@ class Pass:
                 self._watch()
         self._save()
 
-    def _announced(self, item: Item, reading: Reading | None) -> None:
+    def _announced(self, item: Item, reading: Reading | None, *, retry: bool = False) -> None:
         self.progress.listed(item)
         self._gone_from.pop(item.id, None)
         row = self.draft.row(self.name, item.id)
         if row is not None and not row.problem and row == _row(self.name, item, row.parts):
             if not item.is_folder:
                 self._ended(item.id, "unchanged")
-        elif self._needs_content(item):
+        elif self._needs_content(item) or retry:
             self._read(item, row, reading)
-        else:
+        elif row is None or not row.problem:
             self._put(_row(self.name, item, row.parts if row else ()), row)
+        elif row.folder != item.folder:
+            self.draft.put(msgspec.structs.replace(row, folder=item.folder))
         if reading is not None:
             reading.close()
         self._watch()
@@ -152,7 +154,10 @@ class Pass:
         if item.is_folder:
             return False
         row = self.draft.row(self.name, item.id)
-        return row is None or bool(row.problem) or row.version != item.version
+        if row is None or row.version != item.version:
+            return True
+        # One that took a whole slice for nothing has its turn at the end (`_again`), so that the others have theirs.
+        return bool(row.problem) and not row.problem.startswith(TooSlow.code)
 
     def _read(self, item: Item, row: Row | None, reading: Reading | None) -> None:
         try:
@@ -176,11 +181,11 @@ class Pass:
             self._ended(row.id, "stored")
 
     def _failed(self, item: Item, before: Row | None, lost: ItemLost) -> None:
-        """Record a row with its problem; the last good version's parts stay, below its own properties."""
+        """Record a row with its problem and the version that failed; the last good one's parts and properties stay."""
         problem = f"{lost.code}: {lost}"
         row = _row(self.name, item, ())
         if before is not None and before.parts:
-            row = msgspec.structs.replace(before, folder=item.folder)
+            row = msgspec.structs.replace(before, folder=item.folder, version=item.version)
         row = msgspec.structs.replace(row, problem=problem)
         if row != before:
             self.draft.put(row)
@@ -229,7 +234,7 @@ class Pass:
 
     def _retry(self) -> None:
         """Ask again for items that failed before, or in this run for a reason that may have passed."""
-        again = [item for item in self.progress.problems if item not in self._refused or self._passing(item)]
+        again = self._again()
         if not again:
             return
         for found in self.reader.service.find(self.reader.account, again):
@@ -237,14 +242,23 @@ class Pass:
                 raise SliceOver
             row = self.draft.row(self.name, found.id)
             if isinstance(found, Item):
-                self._announced(found, None)
+                self._announced(found, None, retry=True)
             elif row is not None:
                 self._remove(row)
             else:
                 self._ended(found.id, "vanished")
 
-    def _passing(self, item: str) -> bool:
-        return not self.progress.problems[item].startswith("ItemRefused")
+    def _again(self) -> list[str]:
+        """Choose whom to ask again. Of the items that took a whole slice only one a day, last, so that a run ends."""
+        codes = {item: reason.partition(":")[0] for item, reason in sorted(self.progress.problems.items())}
+        again = [
+            item
+            for item, code in codes.items()
+            if code != TooSlow.code and (item not in self._refused or code != "ItemRefused")
+        ]
+        slow = [item for item, code in codes.items() if code == TooSlow.code and item not in self._refused]
+        day = self._now().toordinal()
+        return again + slow[day % len(slow) :][:1] if slow else again
 
     def _weigh(self, claims: int, proofs: int) -> None:
         """Judge removals before they are applied.

@@ -28,6 +28,15 @@ class ItemLost(Exception):  # noqa: N818 - the name says what happened
         self.code = code
 
 
+class TooSlow(ItemLost):
+    """A whole slice of work was not enough for this item."""
+
+    code = "TooSlow"
+
+    def __init__(self) -> None:
+        super().__init__(self.code, "it could not be read within one slice of work")
+
+
 class Truncated(Unreachable):
     """The source ended the content before its announced size."""
 
@@ -90,7 +99,7 @@ class Reader:
         except SliceOver:
             if self.deadline.now() - source.began < timedelta(seconds=TOO_SLOW_SECONDS):
                 raise  # it began late in this slice; the next one gives it more time
-            raise ItemLost("TooSlow", "it could not be read within one slice of work") from None
+            raise TooSlow from None
         except ItemRefused as refused:
             raise ItemLost("ItemRefused", _words(refused)) from refused
         finally:
