@@ -59,9 +59,13 @@ weather: setup ## bad input and bad weather: case | promised | seen
 bench: setup ## figures beside their targets; PART=main-job for one part
 	@$(PY) -m bench $(PART)
 
-oracle: setup ## clients that nobody here wrote against the simulators (installs about 400 MB)
+.venv-oracle/.ready: requirements-oracle.txt
+	@echo "oracle: real clients in .venv-oracle (about 400 MB)"
 	@$(PYTHON) -m venv .venv-oracle
 	@.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-oracle.txt
+	@touch $@
+
+oracle: setup .venv-oracle/.ready ## clients that nobody here wrote against the simulators (installs about 400 MB)
 	@$(PY) -m tests.oracle
 
 openapi: setup ## write docs/openapi.json anew

@@ -16,7 +16,7 @@ from msgraph import GraphRequestAdapter, GraphServiceClient
 
 from tests.oracle.sdk.directory import Directory
 from tests.oracle.sdk.hands import Hands
-from tests.oracle.sdk.ledger import Ledger
+from tests.oracle.sdk.ledger import Ledger, proven
 from tests.oracle.sdk.mailbox import Mailbox
 from tests.oracle.sdk.reading import read_all
 from tests.oracle.sdk.writing import Writing
@@ -30,6 +30,7 @@ def _client(credential: Any) -> GraphServiceClient:
 
 async def calls(job: dict[str, Any], ledger: Ledger) -> None:
     """Ask for everything the SDK can ask for that the simulators answer."""
+    ledger.check("ledger: an unknown property is noticed", proven())
     hands = Hands(job["control"])
     graph = _client(ClientSecretCredential(job["tenant"], job["client_id"], job["secret"]))
     await Directory(graph, hands, ledger, job["tenant"]).run()
@@ -48,7 +49,7 @@ async def calls(job: dict[str, Any], ledger: Ledger) -> None:
 async def read(job: dict[str, Any], ledger: Ledger) -> dict[str, Any]:
     """Read mails with everything that belongs to them."""
     graph = _client(ClientSecretCredential(job["tenant"], job["client_id"], job["secret"]))
-    return await read_all(graph, ledger, job["mails"])
+    return await read_all(graph, ledger, job["mails"], job["names"])
 
 
 def main() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kiota_abstractions.serialization import Parsable
+from kiota_serialization_json.json_parse_node_factory import JsonParseNodeFactory
 from kiota_serialization_json.json_serialization_writer import JsonSerializationWriter
+from msgraph.generated.models.message_collection_response import MessageCollectionResponse
 
 # What an answer may hold beside the properties of its type: annotations of OData and of Graph.
 ANNOTATION = re.compile(r"(\w+)?@odata\.\w+|@removed|@microsoft\.graph\.\w+|\w+@delta")
@@ -55,6 +58,15 @@ class Ledger:
             for one in member if isinstance(member, list) else [member]:
                 if isinstance(one, Parsable):
                     self._look(one, type(one).__name__)
+
+
+def proven() -> bool:
+    """Whether a ledger notices a property that the SDK does not know, at any depth, and passes what it may."""
+    body = {"@odata.etag": "e", "id": "1", "from": {"emailAddress": {"address": "a", "nickname": "b"}}, "isLate": True}
+    ledger = Ledger()
+    node = JsonParseNodeFactory().get_root_parse_node("application/json", json.dumps({"value": [body]}).encode())
+    ledger.look(node.get_object_value(MessageCollectionResponse))
+    return ledger.unknown == {"EmailAddress: nickname", "Message: isLate"}
 
 
 def _members(value: Parsable) -> Mapping[str, Any]:

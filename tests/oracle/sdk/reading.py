@@ -11,6 +11,7 @@ from msgraph.generated.models.reference_attachment import ReferenceAttachment
 from msgraph.generated.users.item.messages.item.attachments.item.attachment_item_request_builder import (
     AttachmentItemRequestBuilder,
 )
+from msgraph.generated.users.item.messages.item.message_item_request_builder import MessageItemRequestBuilder
 
 from tests.oracle.sdk.ledger import Ledger, plain
 from tests.oracle.sdk.mailbox import prefer
@@ -18,23 +19,29 @@ from tests.oracle.sdk.mailbox import prefer
 _ITEM = "microsoft.graph.itemAttachment/item"
 
 
-async def read_all(graph: GraphServiceClient, ledger: Ledger, mails: list[list[str]]) -> dict[str, Any]:
-    """Read [user, id] pairs; by id, ``{"json", "path", "attachments": [{"json", "digest", "size"}]}``."""
-    reader = _Reader(graph, ledger)
+async def read_all(
+    graph: GraphServiceClient, ledger: Ledger, mails: list[list[str]], names: list[str]
+) -> dict[str, Any]:
+    """Read [user, id] pairs; by id, ``{"json", "path", "attachments": [{"json", "digest", "size"}], "mime", "size"}``.
+
+    ``names``: the message's properties to be asked for.
+    """
+    reader = _Reader(graph, ledger, names)
     return {message: await reader.mail(user, message) for user, message in mails}
 
 
 class _Reader:
-    def __init__(self, graph: GraphServiceClient, ledger: Ledger) -> None:
+    def __init__(self, graph: GraphServiceClient, ledger: Ledger, names: list[str]) -> None:
         self._graph, self._ledger = graph, ledger
+        self._query = MessageItemRequestBuilder.MessageItemRequestBuilderGetQueryParameters(select=names)
         self._folders: dict[str, Any] = {}
 
     async def mail(self, user: str, message: str) -> dict[str, Any]:
         mail = self._graph.users.by_user_id(user).messages.by_message_id(message)
-        shown = self._ledger.look(await mail.get(prefer()))
+        shown = self._ledger.look(await mail.get(prefer(query=self._query)))
         listed = self._ledger.look(await mail.attachments.get(prefer()))
         attachments = [await self._attachment(user, message, one) for one in listed.value]
-        mime = await mail.content.get(prefer())
+        mime = await mail.content.get(prefer()) or b""
         return {
             "json": plain(shown),
             "path": await self._path(user, shown.parent_folder_id),
