@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from localcloud.traffic import FILE, recording
+
 PINNED = "1.5.33"
 
 _DAY = 86_400
@@ -46,7 +48,7 @@ def patch(layers: Path) -> None:
     if found != PINNED:
         raise EmulatorChanged(f"ministack {PINNED} is wanted, {found} is installed: run `make setup`")
     # Imported here and not above: the emulator reads its environment when it is imported.
-    app, iam_actions, iam_evaluator, lambda_runtime, lambda_svc, scheduler = (
+    app, iam_actions, iam_evaluator, lambda_runtime, lambda_svc, s3, scheduler = (
         importlib.import_module(f"ministack.{name}")
         for name in (
             "app",
@@ -54,6 +56,7 @@ def patch(layers: Path) -> None:
             "core.iam_evaluator",
             "core.lambda_runtime",
             "services.lambda_svc",
+            "services.s3",
             "services.scheduler",
         )
     )
@@ -66,6 +69,7 @@ def patch(layers: Path) -> None:
     rows_carry_their_keys(iam_actions)
     keys_carry_their_context(iam_actions)
     clock_is_looked_at_each_second(scheduler)
+    _replace(s3, "handle_request", lambda serve: recording(serve, layers.parent / FILE))
 
 
 def _replace(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-import boto3
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from arche.aws import command
 from arche.aws.kms import KmsKeeper
-from tests.aws.conftest import REGION
+from arche.catalog.tenancy import Partner
+from arche.model.tenancy import Customer
+from tests.aws.conftest import aws_client
 from tests.aws.test_doctor import deployed
 from tests.catalog.conftest import make_tables
 from tests.simulators.clients import Key
@@ -26,7 +27,7 @@ def outputs():
 @pytest.fixture
 def stack(aws, monkeypatch, outputs):
     """A deployment as the commands find it."""
-    make_tables(boto3.client("dynamodb", region_name=REGION))
+    make_tables(aws_client("dynamodb"))
     monkeypatch.setattr(command, "_found", lambda _given: deployed(**outputs))
     return deployed()
 
@@ -34,7 +35,7 @@ def stack(aws, monkeypatch, outputs):
 @pytest.fixture
 def keys(aws, outputs):
     """The app keys in KMS."""
-    kms = boto3.client("kms", region_name=REGION)
+    kms = aws_client("kms")
     for name in ("AppKeyArn", "RestoreAppKeyArn"):
         outputs[name] = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["Arn"]
     return outputs
@@ -44,7 +45,7 @@ def test_a_certificate_is_made_by_the_key_in_kms_and_registered(stack, keys, tmp
     file = tmp_path / "backup.pem"
     assert command.main(["app-certificate", "--app", "backup", "--out", str(file), "--days", "90"]) == 0
     made = x509.load_pem_x509_certificate(file.read_bytes())
-    keeper = KmsKeeper(boto3.client("kms", region_name=REGION), keys["AppKeyArn"])
+    keeper = KmsKeeper(aws_client("kms"), keys["AppKeyArn"])
     spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert made.public_key().public_bytes(*spki) == keeper.public_key
     register = ["app-register", "--platform", "microsoft365", "--client-id", "id-1", "--certificate", str(file)]
@@ -82,20 +83,20 @@ def test_a_foreign_certificate_is_refused(stack, keys, tmp_path, capsys):
 
 
 def test_a_secret_is_asked_for_and_kept_in_secrets_manager_alone(stack, monkeypatch, capsys):
-    boto3.client("secretsmanager", region_name=REGION).create_secret(Name="apps", SecretString="generated text")
+    aws_client("secretsmanager").create_secret(Name="apps", SecretString="generated text")
     monkeypatch.setattr("getpass.getpass", lambda _prompt: "s3cret-value")
     for app in ("backup", "restore"):
         arguments = ["app-register", "--platform", "microsoft365", "--app", app, "--client-id", "i", "--secret"]
         assert command.main(arguments) == 0
-    kept = boto3.client("secretsmanager", region_name=REGION).get_secret_value(SecretId="apps")["SecretString"]
+    kept = aws_client("secretsmanager").get_secret_value(SecretId="apps")["SecretString"]
     assert json.loads(kept) == {"microsoft365": {"backup": "s3cret-value", "restore": "s3cret-value"}}
     assert stack.catalog().apps.get("microsoft365", "backup").kind == "secret"
-    assert "s3cret" not in str(boto3.client("dynamodb", region_name=REGION).scan(TableName="t-tenancy")["Items"])
+    assert "s3cret" not in str(aws_client("dynamodb").scan(TableName="t-tenancy")["Items"])
     assert "s3cret" not in capsys.readouterr().out
 
 
 def test_a_partner_and_its_first_member(stack, outputs, capsys):
-    cognito = boto3.client("cognito-idp", region_name=REGION)
+    cognito = aws_client("cognito-idp")
     outputs["UserPoolId"] = cognito.create_user_pool(PoolName="p", UsernameAttributes=["email"])["UserPool"]["Id"]
     assert command.main(["partner-create", "--id", "p-one", "--name", "Systemhaus"]) == 0
     assert command.main(["partner-create", "--id", "p-one", "--name", "Other"]) == 1
@@ -161,3 +162,21 @@ def test_help_names_the_commands(capsys):
     out = capsys.readouterr().out
     for name in ("doctor", "app-certificate", "app-register", "partner-create", "member-add"):
         assert name in out
+
+
+def test_a_granted_limit_is_kept_and_taken_back(stack, capsys):
+    tenancy = stack.catalog().tenancy
+    tenancy.add_partner(Partner("p-one", "One", "2026-01-01T00:00:00Z"))
+    customer = "K-000001"
+    tenancy.add_customer(Customer(customer, "p-one", "One", "", "2026-01-01T00:00:00Z"))
+    tenancy.add_connection(customer, "microsoft365", "2026-01-01T00:00:00Z")
+    limit = ["connection-limit", "--customer", customer, "--connection", "C-01", "--units"]
+    assert command.main([*limit, "60000"]) == 0
+    assert tenancy.connection(customer, "C-01").granted == {"mailbox": 60_000}
+    assert command.main([*limit, "0"]) == 0
+    assert tenancy.connection(customer, "C-01").granted == {}
+    assert "9600 calls in 600 s" in capsys.readouterr().out
+    assert command.main([*limit, "5", "--budget", "teapot"]) == 1
+    assert "no budget teapot: mailbox" in capsys.readouterr().err
+    assert command.main(["connection-limit", "--customer", customer, "--connection", "C-09", "--units", "5"]) == 1
+    assert "no connection C-09" in capsys.readouterr().err

@@ -91,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--mail", required=True)
     made.add_argument("--role", choices=("admin", "technician", "finance", "viewer"), default="admin")
     made.add_argument("--sees-content", action="store_true", help="may look into mails and files")
+    made = command("connection-limit", _connection_limit, "Use a higher limit that a platform granted a tenant.")
+    made.add_argument("--customer", required=True)
+    made.add_argument("--connection", required=True)
+    made.add_argument("--budget", default="mailbox", help="whose budget it is, as the platform's room names it")
+    made.add_argument("--units", type=int, required=True, help="units in the budget's time; 0 goes back to the usual")
     return parser
 
 
@@ -205,4 +210,25 @@ def _member_add(given: argparse.Namespace) -> int:
     except NotFound:
         raise Refused("This log-in belongs to another partner. Use another address.") from None
     print(f"The log-in is a {given.role} of {given.partner}. Cognito mailed a first password if it is new.")
+    return 0
+
+
+def _connection_limit(given: argparse.Namespace) -> int:
+    tenancy = _found(given).catalog().tenancy
+    connection = tenancy.connection(given.customer, given.connection)
+    if connection is None:
+        raise Refused(f"{given.customer} has no connection {given.connection}.")
+    local = registry.platform(connection.platform).local
+    if given.budget not in local:
+        raise Refused(f"{connection.platform} has no budget {given.budget}: {', '.join(sorted(local))}.")
+    granted = dict(connection.granted)
+    if given.units > 0:
+        granted[given.budget] = given.units
+    else:
+        granted.pop(given.budget, None)
+    tenancy.grant(given.customer, given.connection, granted)
+    usual = local[given.budget]
+    print(
+        f"{given.connection}: {granted.get(given.budget, usual.units)} calls in {usual.seconds:.0f} s a {given.budget}."
+    )
     return 0

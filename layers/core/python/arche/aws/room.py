@@ -132,7 +132,8 @@ class Door:
     def _open(self, record: ConnectionRecord) -> Mapping[str, Service]:
         platform = registry.platform(record.platform)
         budget = self._catalog.budgets(self._customer, self._connection, limits_of(platform), time.time)
-        session = platform.session(record.tenant, self._token, budget=budget, transport=Retrying(egress(), time))
+        way = Retrying(egress(), time)
+        session = platform.session(record.tenant, self._token, budget=budget, granted=record.granted, transport=way)
         return {name: platform.service(name, session) for name in platform.services}
 
 

@@ -13,7 +13,7 @@ tenancy  ALERT, {when}#{customer}#{C-..}      kind, platform, by_customer, by_co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from arche.catalog.errors import ConditionFailed, NotFound
@@ -59,6 +59,14 @@ class Connections:
         """Write how a discovery ended. Raises NotFound."""
         values = {"discovery": state, "discovered": at, "leaving": leaving, "message": message}
         write = Update("tenancy", customer, f"CONNECTION#{connection}", setting(values), present())
+        try:
+            self._rows.update(write)
+        except ConditionFailed:
+            raise NotFound("there is no such connection") from None
+
+    def grant(self, customer: str, connection: str, granted: Mapping[str, int]) -> None:
+        """Keep what the vendor granted this tenant in place of its usual limits. Raises NotFound."""
+        write = Update("tenancy", customer, f"CONNECTION#{connection}", setting({"granted": dict(granted)}), present())
         try:
             self._rows.update(write)
         except ConditionFailed:

@@ -52,7 +52,8 @@ class ConnectionRecord:
     """One cloud tenant of a customer, as its partner sees it.
 
     ``tenant`` is the provider's id, "" until bound. ``discovery`` is never, done, needs_confirmation or failed;
-    ``leaving`` counts the accounts that a stopped discovery would mark as left.
+    ``leaving`` counts the accounts that a stopped discovery would mark as left. ``granted`` holds units that the vendor
+    granted this tenant in place of its usual limit, by the budget's name.
     """
 
     label: str
@@ -67,6 +68,7 @@ class ConnectionRecord:
     leaving: int = 0
     reason: str = ""
     message: str = ""
+    granted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
