@@ -41,10 +41,16 @@ def _red_once(stage: Stage) -> Iterator[tuple[str, bool]]:
     yield f"connection {before} -> {shown['state']} ({shown['reason']})", (before, shown["state"]) == ("live", "red")
     yield f"message: {shown['message'][:90]}", "consent" in shown["message"].lower() and len(shown["message"]) > 40
     states = f"runs {ended['state']}, {again['state']}"
-    yield states, {ended["state"], again["state"]} <= {"partial", "failed", "done"} and ended["colours"].get("green", 0) == 0
+    yield (
+        states,
+        {ended["state"], again["state"]} <= {"partial", "failed", "done"} and ended["colours"].get("green", 0) == 0,
+    )
     other = stage.back_up(SOUTH)
     yield f"other customer: {other['state']} {other['colours']}", other["colours"] == {"green": 1}
-    yield f"points kept: {len(stage.unproven('dora', domain=SOUTH))} differences", not stage.unproven("dora", domain=SOUTH)
+    yield (
+        f"points kept: {len(stage.unproven('dora', domain=SOUTH))} differences",
+        not stage.unproven("dora", domain=SOUTH),
+    )
 
 
 def _expired_certificate(stage: Stage) -> Iterator[tuple[str, bool]]:
@@ -89,7 +95,10 @@ def _throttled(retry_after: str | None) -> Callable[[Stage], Iterator[tuple[str,
         stage.deliver("anna", 21)
         stage.control.fault("throttle_429", scope={"template": f"{DELTA}|{CONTENT}"}, count=4, retry_after=retry_after)
         ended = stage.back_up()
-        yield f"run ended {ended['state']} {ended['colours']}", ended["state"] == "done" and ended["colours"] == {"green": 3}
+        yield (
+            f"run ended {ended['state']} {ended['colours']}",
+            ended["state"] == "done" and ended["colours"] == {"green": 3},
+        )
         yield _healed(stage)
 
     return run
@@ -100,7 +109,12 @@ def _dead_cursor(code: str, status: int) -> Callable[[Stage], Iterator[tuple[str
         stage.deliver("bert", 22)
         user = stage.north.user("bert")
         stage.control.fault(
-            "mail_delta_expired", scope={"user": user, "token": "delta"}, count=40, code=code, status=status, location=True
+            "mail_delta_expired",
+            scope={"user": user, "token": "delta"},
+            count=40,
+            code=code,
+            status=status,
+            location=True,
         )
         mark = stage.control.mark()
         ended = stage.back_up()
@@ -115,15 +129,21 @@ def _looping(stage: Stage) -> Iterator[tuple[str, bool]]:
     stage.deliver("cora", 23)
     stage.control.fault("mail_delta_loop", scope={"user": stage.north.user("cora")})
     ended = stage.back_up()
-    named = stage.named("cora")
-    yield f"run ended {ended['state']} {ended['colours']}: {named[:80]}", ended["state"] == "partial" and "loop" in named.lower()
+    problems = stage.last_run("cora")["problems"]
+    named = " ".join(f"{one['code']} {one['message']}" for one in problems)
+    yield (
+        f"run ended {ended['state']} {ended['colours']}: {named[:90]}",
+        "loop" in named.lower() and ended["state"] == "partial",
+    )
     yield _healed(stage)
 
 
 def _always_failing(stage: Stage) -> Iterator[tuple[str, bool]]:
     stage.deliver("anna", 24)
     newest = max(stage.north.box("anna").mails.values(), key=lambda mail: str(mail.json["createdDateTime"]))
-    stage.control.fault("mail_item_error", scope={"item": newest.id, "app": _app(stage)}, code="ErrorCorruptData", status=500)
+    stage.control.fault(
+        "mail_item_error", scope={"item": newest.id, "app": _app(stage)}, code="ErrorCorruptData", status=500
+    )
     for _ in range(2):
         ended = stage.back_up()
     problems = stage.problems("anna")
@@ -146,7 +166,9 @@ def _truncated(switch: str, **parameters: Any) -> Callable[[Stage], Iterator[tup
         stage.control.fault(switch, scope={"template": CONTENT, "app": _app(stage)}, **parameters)
         ended = stage.back_up()
         left = stage.unproven("bert")
-        honest = (ended["state"] == "done" and not left) or (ended["state"] == "partial" and _count(stage.problems("bert")) > 0)
+        honest = (ended["state"] == "done" and not left) or (
+            ended["state"] == "partial" and _count(stage.problems("bert")) > 0
+        )
         yield f"run ended {ended['state']}, {_first(stage.problems('bert'))}", honest
         yield _healed(stage)
 
@@ -188,14 +210,22 @@ CASES: Final = (
     Case("consent withdrawn", f"as with a wrong secret; {HEALS}", _withdrawn),
     Case("429 with Retry-After 2.128", f"the run waits and ends green; {HEALS}", _throttled("2.128")),
     Case("429 without Retry-After", f"the run waits and ends green; {HEALS}", _throttled(None)),
-    Case("410 SyncStateNotFound", f"full pass that reads only what is new; {HEALS}", _dead_cursor("SyncStateNotFound", 410)),
+    Case(
+        "410 SyncStateNotFound",
+        f"full pass that reads only what is new; {HEALS}",
+        _dead_cursor("SyncStateNotFound", 410),
+    ),
     Case("410 resyncRequired", f"full pass that reads only what is new; {HEALS}", _dead_cursor("resyncRequired", 410)),
-    Case("400 SyncStateInvalid", f"full pass that reads only what is new; {HEALS}", _dead_cursor("SyncStateInvalid", 400)),
+    Case(
+        "400 SyncStateInvalid", f"full pass that reads only what is new; {HEALS}", _dead_cursor("SyncStateInvalid", 400)
+    ),
     Case("looping nextLink", f"amber, named, nothing lost; {HEALS}", _looping),
     Case("an item that always fails", f"amber, exactly this item named, others green; {HEALS}", _always_failing),
     Case("corrupt mails", "kept byte for byte", _corrupt),
     Case("download cut off", f"never kept as whole; {HEALS}", _truncated("truncated_body", count=2, bytes=100)),
-    Case("short download that looks whole", f"never kept as whole; {HEALS}", _truncated("mail_value_truncated", count=2)),
+    Case(
+        "short download that looks whole", f"never kept as whole; {HEALS}", _truncated("mail_value_truncated", count=2)
+    ),
     Case("killed while it begins", f"loses nothing; {HEALS}", _killed(1)),
     Case("killed in the middle", f"loses nothing; {HEALS}", _killed(3)),
     Case("killed before the end", f"loses nothing; {HEALS}", _killed(6)),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from arche.catalog.apps import Apps
+from arche.catalog.table import Credentials, Rows, Tables
 from localcloud.cloud import Cloud
 from localcloud.demo.browser import Browser
 from localcloud.demo.compare import Verdict
@@ -18,6 +22,7 @@ from localcloud.demo.partner import Partner
 from localcloud.demo.source import Mailbox, Source
 from localcloud.demo.vault_proof import Bucket, kms_unwrap, prove
 from localcloud.second_reader import Account
+from localcloud.toolkit import REGION
 from simulators.frame.control import Control
 
 NORTH: Final = "nord.example"
@@ -162,6 +167,49 @@ class Stage:
             account.check_chain()
             prove(account, int(tenant.customer.newest(user)["snapshot"]), tenant.box(person), verdict)
         return verdict.differences
+
+    def start(self, domain: str = NORTH) -> str:
+        """Begin a backup; returns the path of its job."""
+        customer = self.tenants[domain].customer
+        return f"{customer.path}/jobs/{self.partner.post(f'{customer.path}/backups', {})['job']}"
+
+    def finish(self, job: str) -> dict[str, Any]:
+        """Wait for a backup's end."""
+        return self.partner.wait(job)
+
+    def last_run(self, person: str) -> dict[str, Any]:
+        """Return how the newest run ended for a person, with what it has to say."""
+        customer = self.north.customer
+        account = customer.accounts[self.north.user(person)]["account"]
+        found: dict[str, Any] = self.partner.get(f"{customer.path}/accounts/{account}/runs", limit=1)["runs"][0]
+        return found
+
+    def forget_tokens(self) -> None:
+        """Let no function remember a token: as if an hour had passed."""
+        self.kill_workers()
+
+    @contextmanager
+    def secret_app(self, secret: str) -> Iterator[None]:
+        """Let the backup app be one of kind ``secret`` with this secret, and afterwards what it was."""
+        outputs, secrets = self.cloud.outputs, self.cloud.client("secretsmanager")
+        rows = Rows(
+            Tables(tenancy=outputs["TenancyTableName"]),
+            region=REGION,
+            endpoint=self.cloud.endpoint,
+            credentials=Credentials("test", "test", ""),
+        )
+        apps = Apps(rows)
+        registered = apps.get("microsoft365", "backup")
+        assert registered is not None
+        value = json.dumps({"microsoft365": {"backup": secret}})
+        secrets.put_secret_value(SecretId=outputs["AppsSecretArn"], SecretString=value)
+        apps.put(replace(registered, kind="secret"))
+        self.forget_tokens()
+        try:
+            yield
+        finally:
+            apps.put(registered)
+            self.forget_tokens()
 
     def read(self, since: int) -> int:
         """Content reads by the backup app since a mark of the call log."""
