@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from moto import mock_aws
 
+from arche.aws import sessions
+
 REGION = "eu-central-1"
 
 
@@ -18,3 +20,8 @@ def aws(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         yield
+
+
+def aws_client(service):
+    """A boto3 client in the usual region; descriptions of services are read once, which is most of its cost."""
+    return sessions.client(sessions.session(), service)

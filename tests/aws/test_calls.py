@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -14,7 +13,7 @@ from arche.aws.errors import AwsDenied, AwsUnavailable
 from arche.aws.exports import ExportBucket
 from arche.aws.functions import invoke, tell
 from arche.aws.machines import StateMachines
-from tests.aws.conftest import REGION
+from tests.aws.conftest import REGION, aws_client
 
 
 class Fake:
@@ -103,7 +102,7 @@ def test_app_secrets():
 
 @pytest.fixture
 def exports(aws):
-    client = boto3.client("s3", region_name=REGION)
+    client = aws_client("s3")
     client.create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
     return client
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -12,7 +11,7 @@ from arche.aws import command, doctor, doctor_account, doctor_deployed
 from arche.aws.deployment import Deployment, NotDeployed, find
 from arche.aws.settings import SETTINGS_BY_HANDLER
 from arche.catalog.apps import AppRegistration
-from tests.aws.conftest import REGION
+from tests.aws.conftest import REGION, aws_client
 from tests.catalog.conftest import TABLES, make_tables
 from tests.simulators.clients import Key
 
@@ -165,7 +164,7 @@ def deployed(**more):
 
 
 def test_stacks_are_found_by_prefix_or_missed(aws):
-    client = boto3.client("cloudformation", region_name=REGION)
+    client = aws_client("cloudformation")
     none = find("arche", client)
     assert none.states == {"ArcheData": "", "ArcheService": ""}
     with pytest.raises(NotDeployed, match="cdk deploy"):
@@ -211,7 +210,7 @@ def test_settings_of_every_function():
 
 @pytest.fixture
 def s3(aws):
-    client = boto3.client("s3", region_name=REGION)
+    client = aws_client("s3")
     place = {"LocationConstraint": REGION}
     for name in ("vault", "keys"):
         client.create_bucket(Bucket=name, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True)
@@ -269,7 +268,7 @@ def test_an_open_unlocked_or_messy_bucket_is_seen(s3):
 
 
 def test_tables(aws):
-    client = boto3.client("dynamodb", region_name=REGION)
+    client = aws_client("dynamodb")
     make_tables(client)
     findings = run(doctor_deployed.tables, {"dynamodb": client}, deployment=deployed())
     assert set(verdicts(findings)) == {"fail"}
@@ -282,7 +281,7 @@ def test_tables(aws):
 
 
 def test_keys(aws):
-    client = boto3.client("kms", region_name=REGION)
+    client = aws_client("kms")
     vault = client.create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
     signing = client.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["Arn"]
     found = deployed(VaultKeyArn=vault, AppKeyArn=signing, RestoreAppKeyArn=signing)
@@ -295,7 +294,7 @@ def test_keys(aws):
 
 @pytest.mark.parametrize(("left", "verdict"), [(-1, "fail"), (5, "warn"), (200, "ok")])
 def test_certificates_of_apps(aws, left, verdict):
-    make_tables(boto3.client("dynamodb", region_name=REGION))
+    make_tables(aws_client("dynamodb"))
     pem = Key.make(days=365, begins=NOW + timedelta(days=left - 365, hours=1)).pem
     deployed().catalog().apps.put(AppRegistration("microsoft365", "backup", "id", "certificate", certificate=pem))
     deployed().catalog().apps.put(AppRegistration("microsoft365", "restore", "id", "secret"))
@@ -304,7 +303,7 @@ def test_certificates_of_apps(aws, left, verdict):
 
 
 def test_apps_that_are_missing(aws):
-    make_tables(boto3.client("dynamodb", region_name=REGION))
+    make_tables(aws_client("dynamodb"))
     assert verdicts(run(doctor_deployed.apps, {}, deployment=deployed())) == ["warn", "warn"]
 
 

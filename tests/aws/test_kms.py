@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidSignature
@@ -14,14 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from arche.aws.errors import AwsDenied, AwsUnavailable
 from arche.aws.kms import KmsKeeper, KmsSigner, KmsWrapper
 from arche.vault import Damaged, KeyRing, MemoryStore
-from tests.aws.conftest import REGION
+from tests.aws.conftest import aws_client
 
 CONTEXT = {"customer": "K-000001", "purpose": "vault"}
 
 
 @pytest.fixture
 def client(aws):
-    return boto3.client("kms", region_name=REGION)
+    return aws_client("kms")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
 from botocore.response import StreamingBody
@@ -15,13 +14,13 @@ from arche.aws import sessions
 from arche.aws.errors import AwsDenied, AwsUnavailable
 from arche.aws.s3 import CountingStore, S3Store
 from arche.vault import AlreadyExists, MemoryStore, NoSuchObject
-from tests.aws.conftest import REGION
+from tests.aws.conftest import REGION, aws_client
 from tests.vault.store_suite import StoreSuite
 
 
 @pytest.fixture
 def client(aws):
-    made = boto3.client("s3", region_name=REGION)
+    made = aws_client("s3")
     made.create_bucket(Bucket="vault", CreateBucketConfiguration={"LocationConstraint": REGION})
     return made
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
-import boto3
 import pytest
 
 from arche.aws import room, wiring
@@ -29,7 +28,7 @@ from arche.providers import registry
 from arche.providers.contract import Account
 from arche.vault import NoKeys
 from tests.access.test_grant import Function
-from tests.aws.conftest import REGION
+from tests.aws.conftest import REGION, aws_client
 from tests.catalog.conftest import make_tables
 from tests.catalog.test_connections import consent
 
@@ -39,8 +38,8 @@ EVENT = {"run": "r-1", "lease": "l-1", "customer": "K-000001", "connection": "C-
 @pytest.fixture
 def env(aws):
     """All settings of a small deployment, as environment."""
-    make_tables(boto3.client("dynamodb", region_name=REGION))
-    s3 = boto3.client("s3", region_name=REGION)
+    make_tables(aws_client("dynamodb"))
+    s3 = aws_client("s3")
     for name in ("vault", "keys", "work", "exports"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     told = {f"ARCHE_{name.upper()}_TABLE": f"t-{name}" for name in ("tenancy", "directory", "index", "work")}
@@ -49,7 +48,7 @@ def env(aws):
     told |= {f"ARCHE_{name.upper()}_ROLE": f"arn:aws:iam::123456789012:role/{name}" for name in ("writer", "reader")}
     told |= {"ARCHE_BACKUP_MACHINE": "arn:b", "ARCHE_RESTORE_MACHINE": "arn:r", "ARCHE_PUBLIC_URL": "https://x.example"}
     told |= {"ARCHE_APP_KEY": "k1", "ARCHE_RESTORE_APP_KEY": "k2", "ARCHE_APPS_SECRET": "s"}
-    return told | {"ARCHE_VAULT_KEY": boto3.client("kms", region_name=REGION).create_key()["KeyMetadata"]["KeyId"]}
+    return told | {"ARCHE_VAULT_KEY": aws_client("kms").create_key()["KeyMetadata"]["KeyId"]}
 
 
 class Functions:
@@ -107,9 +106,9 @@ def test_a_backup_opens_vault_rows_and_services_of_its_customer(world):
     assert set(ports.services()) == {"exchange"}
     assert [name for name, _ in world.functions.asked] == ["grant"], "no token before it is needed"
     ports.work.create("K-000001/r-1/x", b"1")
-    stored = boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="work")["Contents"]
+    stored = aws_client("s3").list_objects_v2(Bucket="work")["Contents"]
     assert [one["Key"] for one in stored] == ["customers/K-000001/r-1/x"]
-    keys = boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="keys")["Contents"]
+    keys = aws_client("s3").list_objects_v2(Bucket="keys")["Contents"]
     assert all(one["Key"].startswith("k/K-000001/") for one in keys)
     again = wiring.seal_ports(WorkerSettings.from_env(world.env), EVENT)
     assert again.vault("A-0001").head() is None
@@ -136,7 +135,7 @@ def test_no_lease_no_room(world, changed):
 def test_the_work_lists_of_a_run_are_apart_from_customers(world):
     ports = wiring.schedule_ports(ScheduleSettings.from_env(world.env))
     ports.work.create("r-1/increments.jsonl", b"{}")
-    stored = boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="work")["Contents"]
+    stored = aws_client("s3").list_objects_v2(Bucket="work")["Contents"]
     assert [one["Key"] for one in stored] == ["runs/r-1/increments.jsonl"]
     assert ports.book.run("r-1").state == "open"
 
