@@ -78,6 +78,8 @@ HEAD = b"Content-Transfer-Encoding: base64\n\n"
         HEAD + LINES + b"--bound--",  # boundary that nobody announced
         HEAD + LINES.replace(b"\n", b"\r"),  # old line ends
         HEAD + LINES + LINES,  # padding in the middle
+        HEAD + LINES[:-10] + b"\r" + LINES[-10:],  # a lone return in the last, shorter line
+        HEAD + LINES[:30] + b"\r" + LINES[30:],
         HEAD + b"-_" + LINES[2:],  # the other alphabet
         HEAD + LINES.rstrip()[:-3] + b"B==\n",  # padding bits that are not zero
         b"X-Note: base64\n\n" + LINES,
@@ -90,6 +92,20 @@ HEAD = b"Content-Transfer-Encoding: base64\n\n"
 )
 def test_hostile_mails_stay_whole(raw):
     assert rejoin(raw) == raw
+
+
+@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
+def test_windows_are_checked_together(eol, monkeypatch):
+    """Two bodies glued where a window ends: each is canonical, the whole is not."""
+    monkeypatch.setattr(split_mail, "_WINDOW", 400)
+    whole = noise(3_000)
+    assert bodies(mail(1, whole, eol=eol)) == [whole]
+    for size in (226, 227, 228, 4 * 57, 8 * 57 - 1, 12 * 57 - 2):
+        text = base64.b64encode(noise(size)) + base64.b64encode(noise(2_000, 1))
+        body = eol.join(text[i : i + 76] for i in range(0, len(text), 76))
+        raw = HEAD.replace(b"\n", eol) + body + eol + b"--b--"
+        assert rejoin(raw) == raw
+        assert len(bodies(raw)) == (size % 3 == 0)
 
 
 def test_a_spoiled_part_does_not_spoil_the_next():

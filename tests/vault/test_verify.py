@@ -2,9 +2,11 @@
 
 import random
 
+import msgspec
 import pytest
 
-from arche.vault import Damaged
+from arche.vault import Damaged, Row, recipes
+from arche.vault.content import Content
 from arche.vault.verify import verify
 from tests.vault.world import World, folder, item, mail, noise, read, tight
 
@@ -155,6 +157,45 @@ def test_a_damaged_item_is_healed_by_the_next_backup(broken):
     assert view.row("exchange", "last") is not None
 
 
+def forged(world, **change):
+    """An account whose only row refers to a recipe that says something else than its content is."""
+    writer = world.vault.writer(None, "r", "1")
+    data = noise(500)
+    part = writer.part("", "file", [data])
+    writer.flush()
+    recipe = Content(world.store, world.keys, writer._catalog).recipe(part)._replace(**change)
+    ref = writer._intake.own(recipes.flat(recipe.size, recipe.digest, 0, recipe.links))
+    return writer, msgspec.structs.replace(part, recipe=ref), data
+
+
+@pytest.mark.parametrize(
+    "change", [{"digest": b"x" * 32}, {"size": 499}, {"size": 501}, {"links": b""}, {"links": b"x" * 20}]
+)
+def test_content_that_differs_from_its_recipe_is_never_delivered_as_good(change):
+    world = World()
+    writer, part, _data = forged(world, **change)
+    if "digest" in change:
+        part = msgspec.structs.replace(part, digest=change["digest"][:16])
+    part = msgspec.structs.replace(part, size=change.get("size", part.size))
+    writer.put(Row("exchange", "a", "file", "f", "a", "1", 1, part.size, {}, (part,)))
+    manifest = writer.commit("snapshot", {})
+    view = world.vault.view(manifest)
+    with pytest.raises(Damaged):
+        read(view, view.row("exchange", "a"))
+    assert verify(world.vault, manifest).items == [("exchange", "a")]
+
+
+@pytest.mark.parametrize("change", [{"digest": b"y" * 16}, {"size": 7}])
+def test_row_and_recipe_must_agree(change):
+    world = World()
+    writer, part, _data = forged(world)
+    part = msgspec.structs.replace(part, **change)
+    writer.put(Row("exchange", "a", "file", "f", "a", "1", 1, part.size, {}, (part,)))
+    view = world.vault.view(writer.commit("snapshot", {}))
+    with pytest.raises(Damaged):
+        read(view, view.row("exchange", "a"))
+
+
 class TestUnresolved:
     def test_nothing(self, world):
         assert list(world.vault.unresolved(world.vault.head())) == []
@@ -170,8 +211,6 @@ class TestUnresolved:
 
     def test_long_properties_count(self, broken):
         writer = broken.vault.writer(broken.vault.head(), "r", "1")
-        from arche.vault import Row
-
         writer.put(Row("exchange", "long", "event", "f", "n", "1", 1, 0, {"x": "y" * 20_000}))
         manifest = writer.commit("checkpoint", {})
         assert list(broken.vault.unresolved(manifest)) == []

@@ -366,6 +366,7 @@ class TestConflicts:
         view = world.vault.view(manifest)
         assert {row.id: read(view, row) for row in view.rows("exchange")} == {f"i{n}": noise(300, n) for n in range(30)}
         assert world.vault.view(base, manifest).row("exchange", "i3") is None
+        assert world.vault.view(caught.value.manifest, manifest).row("exchange", "i3") is None, "it came after that"
         assert world.vault.view(base, manifest).row("exchange", "a") is not None
 
     @pytest.mark.parametrize("change", [{"kind": "snapshot"}, {"retired": ["p0/x"]}, {"abandoned": ["run"]}])
