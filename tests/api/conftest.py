@@ -121,6 +121,16 @@ class Shelf:
         return f"https://exports.example/{key}?signature=x"
 
 
+MEMBERS = (
+    Member("admin", "p-one", "admin", sees_content=True),
+    Member("technician", "p-one", "technician"),
+    Member("viewer", "p-one", "viewer"),
+    Member("finance", "p-one", "finance", sees_content=True),
+    Member("other", "p-two", "admin", sees_content=True),
+    Member("demoted", "p-one", "viewer"),
+)
+
+
 class World:
     """Two partners, their members, and everything behind the two handlers."""
 
@@ -135,14 +145,6 @@ class World:
         self.leases = []
         self.front = Front(catalog.tenancy, catalog.accounts, catalog.work, self.machines, self.vendor)
         self.content = ContentPorts(catalog.tenancy, catalog.accounts, catalog.work, self.open)
-        for sub, partner, role, sees in (
-            ("admin", "p-one", "admin", True),
-            ("technician", "p-one", "technician", False),
-            ("viewer", "p-one", "viewer", False),
-            ("finance", "p-one", "finance", True),
-            ("other", "p-two", "admin", True),
-        ):
-            catalog.tenancy.put_member(Member(sub, partner, role, sees))
 
     def open(self, lease):
         self.leases.append(lease)
@@ -331,16 +333,20 @@ def shared():
             patch.setenv(name, "test")
         client = boto3.client("dynamodb", region_name=REGION)
         create_tables(client)
-        yield client, Catalog(TABLES, region=REGION)
+        catalog = Catalog(TABLES, region=REGION)
+        for member in MEMBERS:
+            catalog.tenancy.put_member(member)
+        yield client, catalog
 
 
 @pytest.fixture
 def world(shared, monkeypatch):
-    """A fresh world over empty tables; the handlers' ports and clock are its own."""
+    """A fresh world over tables with members only; the handlers' ports and clock are its own."""
     client, catalog = shared
     for table in (TABLES.tenancy, TABLES.directory, TABLES.index, TABLES.work):
         for row in client.scan(TableName=table, ProjectionExpression="pk, sk")["Items"]:
-            client.delete_item(TableName=table, Key=row)
+            if "MEMBER" not in row["sk"]["S"]:
+                client.delete_item(TableName=table, Key=row)
     made = World(catalog)
     monkeypatch.setattr(desk, "front", lambda: made.front)
     monkeypatch.setattr(desk, "content", lambda: made.content)

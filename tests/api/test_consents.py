@@ -15,9 +15,9 @@ from tests.api.conftest import state_of
 CONNECTIONS = "/v1/customers/{}/connections"
 
 
-def begun(world, customer, **body):
+def begun(world, customer, *, who="admin", **body):
     path = CONNECTIONS.format(customer)
-    answer = world.call("POST", path, {"platform": "microsoft365", **body})
+    answer = world.call("POST", path, {"platform": "microsoft365", **body}, who=who)
     assert answer.status == 201, answer.text
     assert (answer.json["state"], answer.json["tenant"]) == ("new", "")
     return answer.json["consent_url"]
@@ -228,8 +228,9 @@ def test_a_fault_of_ours_is_a_page_too(world, monkeypatch):
 
 def test_someone_who_lost_the_right_meanwhile_binds_nothing(world):
     customer = world.customer()
-    url = begun(world, customer)
-    world.catalog.tenancy.put_member(Member("admin", "p-one", "viewer"))
+    world.catalog.tenancy.put_member(Member("demoted", "p-one", "technician"))
+    url = begun(world, customer, who="demoted")
+    world.catalog.tenancy.put_member(Member("demoted", "p-one", "viewer"))
     assert shows(world.consent(url), "link_used")
     assert world.vendor.proven == []
     assert state(world, customer) == ("new", "", False)

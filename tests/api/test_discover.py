@@ -160,21 +160,27 @@ def test_the_brake(world, source):
 
 
 @pytest.mark.parametrize(
-    ("present", "stay", "state"),
+    ("leaving", "present", "stops"),
     [
-        (20, 15, "done"),  # five leave: few enough, whatever the share
-        (20, 14, "needs_confirmation"),
-        (60, 54, "done"),  # six of sixty: exactly a tenth
-        (59, 53, "needs_confirmation"),
-        (3, 0, "needs_confirmation"),  # an empty listing is never believed
+        (5, 6, False),  # five are few enough, whatever the share
+        (6, 20, True),
+        (6, 60, False),  # exactly a tenth
+        (6, 59, True),
+        (0, 0, False),
     ],
 )
-def test_the_limits_of_the_brake(world, source, present, stay, state):
+def test_the_limits_of_the_brake(leaving, present, stops):
+    assert discover._brake(leaving, present) is stops
+
+
+def test_an_empty_listing_is_never_believed(world, source):
     customer = world.connected()
-    source.listed = [person(n) for n in range(present)]
+    source.listed = [person(n) for n in range(3)]
     source.run(customer)
-    source.listed = [person(n) for n in range(stay)]
-    assert source.run(customer).state == state
+    source.listed = []
+    assert source.run(customer).state == "needs_confirmation"
+    assert all(one["present"] for one in shown(world, customer).values())
+    assert source.run(customer, confirm=3).state == "done"
 
 
 def test_an_empty_tenant_is_no_alarm(world, source):
