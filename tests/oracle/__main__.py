@@ -104,12 +104,11 @@ def _story(oracle: Oracle, stage: Stage, sdk: Sdk, tape: Tape) -> Room:
 
 def _compared(oracle: Oracle, restored: list[Restored], before: dict[str, Any], after: dict[str, Any]) -> None:
     verdict = Verdict()
-    declared = differences(restored, before, after, verdict)
+    differences(restored, before, after, verdict)
     oracle.counted("restored_mails", "mails", verdict.mails)
     oracle.counted("restored_fields", "fields", verdict.fields)
     oracle.counted("restored_bytes", "B", verdict.bytes)
     oracle.none("restored_differences", "mails", verdict.differences)
-    oracle.figures["restored_declared_loss"] = Figure(declared, "fields")
     oracle.none("restored_unproven", "properties", unproven(before))
 
 

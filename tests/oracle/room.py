@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arche.providers import errors, registry
-from arche.providers.contract import Account, Conflict, Into, Item, Loss, Service
+from arche.providers.contract import Account, Conflict, Into, Item, Service
 from arche.providers.platform import Session
 from tests.oracle.consent import Apps
 from tests.oracle.letters import everything, letter
@@ -30,7 +30,6 @@ class Restored:
     old: str
     new: str
     renamed: bool = False
-    losses: tuple[Loss, ...] = ()
 
 
 @dataclass
@@ -193,7 +192,7 @@ class Room:
             self.hold(f"a purged mail is written, not {outcome.action}", good=outcome.action == "written")
             left = service.verify(account, row, content, outcome.new_id)
             self.hold(f"verify finds nothing: {[loss.field for loss in left]}", good=left == ())
-            self.restored.append(Restored(account.id, row.id, outcome.new_id, losses=outcome.losses))
+            self.restored.append(Restored(account.id, row.id, outcome.new_id))
 
     def policies(self) -> None:
         """Meet a mail that is there by each policy, and a try that was cut off."""
@@ -213,9 +212,9 @@ class Room:
         self.hold("a second try finds its own work", good=(again.action, again.new_id) == ("existing", outcome.new_id))
         # The replacement took away everything of the same id, date and subject.
         self.restored = [one for one in self.restored if one.old != row.id]
-        self.restored.append(Restored(account.id, row.id, again.new_id, losses=again.losses))
+        self.restored.append(Restored(account.id, row.id, again.new_id))
         outcome = service.write(account, row, content, Into(where, "rename", mark=f"{_MARK}-2"))
-        self.restored.append(Restored(account.id, row.id, outcome.new_id, renamed=True, losses=outcome.losses))
+        self.restored.append(Restored(account.id, row.id, outcome.new_id, renamed=True))
         fresh = Item("f", "folder", "", "Wiederherstellung", "1", row.date)
         aside = service.folder(account, [fresh, *self._path(account, row)], "")
         self.hold("a new folder is made", good=aside != where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kiota_abstractions.serialization import Parsable
@@ -54,7 +54,9 @@ class Ledger:
         for key in getattr(value, "additional_data", None) or {}:
             if not ANNOTATION.fullmatch(key):
                 self.unknown.add(f"{where}: {key}")
-        for member in _members(value).values():
+        for name, member in vars(value).items():
+            if name == "backing_store":
+                continue
             for one in member if isinstance(member, list) else [member]:
                 if isinstance(one, Parsable):
                     self._look(one, type(one).__name__)
@@ -67,11 +69,6 @@ def proven() -> bool:
     node = JsonParseNodeFactory().get_root_parse_node("application/json", json.dumps({"value": [body]}).encode())
     ledger.look(node.get_object_value(MessageCollectionResponse))
     return ledger.unknown == {"EmailAddress: nickname", "Message: isLate"}
-
-
-def _members(value: Parsable) -> Mapping[str, Any]:
-    store = getattr(value, "backing_store", None)
-    return dict(store.enumerate_()) if store is not None else vars(value)
 
 
 def plain(value: Parsable) -> dict[str, Any]:
