@@ -115,7 +115,9 @@ class Story:
 
     def _back_up(self, customer: Customer, shown: dict[str, Mailbox]) -> dict[str, int]:
         """Back up, and prove each new restore point against what the source shows. Returns the points' numbers."""
-        customer.back_up(lambda progress: self._say(f"{self._domain}: backup {progress} accounts"))
+        ended = customer.back_up(lambda progress: self._say(f"{self._domain}: backup {progress} accounts"))
+        if ended["state"] != "done":
+            self._sums.verdict.differ(self._domain, [f"a backup ended {ended['state']} {ended['colours']}"])
         points = {user: int(customer.newest(user)["snapshot"]) for user in shown if user in customer.accounts}
         self._prove(customer, shown, points)
         return points

@@ -11,7 +11,7 @@ from arche.catalog.seal import seal_account
 from arche.catalog.table import Row, Rows
 from arche.catalog.values import fields, record
 from arche.catalog.writes import Put, Update, present, setting
-from arche.model.completeness import Colour
+from arche.model.completeness import Colour, ending
 from arche.model.work import AccountRow, Lease, Run, RunProblem, RunRecord, Task
 
 _PART = 200
@@ -38,7 +38,8 @@ class ScheduleBook:
             if run.state != "opening":
                 work.advance_job(self._rows, run.customer, run.job, "queued", "running")
             if run.state == "closed":
-                work.advance_job(self._rows, run.customer, run.job, "running", "done")
+                job = self._rows.get("work", run.customer, f"JOB#{run.job}") or {}
+                work.advance_job(self._rows, run.customer, run.job, "running", ending(job.get("colours") or {}))
 
     def due(self, slot: str) -> Iterator[AccountRow]:
         """Active accounts of active customers that are due at an hour (``06``).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -23,6 +24,17 @@ class Colour(StrEnum):
     AMBER = "amber"
     RED = "red"
     GREY = "grey"
+
+
+def ending(colours: Mapping[str, int]) -> str:
+    """State in which a backup job ends, by how many accounts ended in which colour.
+
+    ``done``: every account is green. ``failed``: not one is green or amber. ``partial``: anything between.
+    """
+    green, amber = colours.get(Colour.GREEN, 0), colours.get(Colour.AMBER, 0)
+    if green == sum(colours.values()):
+        return "done"
+    return "partial" if green or amber else "failed"
 
 
 @dataclass(frozen=True, slots=True)
