@@ -156,9 +156,13 @@ def test_tokens_are_remembered_for_a_while_per_app_and_discovery_asks_anew(desk)
     assert len(desk.logins) == 4
 
 
-def test_one_customers_token_is_never_anothers(desk, vendor):
+def test_one_customers_token_is_never_anothers(desk, heard):
     desk.office.answer(ask())
     answer = desk.office.answer(ask("backup", THEIRS))
+    assert heard[-1] == (
+        "no token from the vendor",
+        {**ask("backup", THEIRS), "kind": "CredentialRejected", "code": "tenant_id"},
+    )
     assert answer["error"]["kind"] == "CredentialRejected"
     assert "token" not in answer
 

@@ -19,12 +19,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 _WORDS: Final = """
     account accounts app at attempt batch batches bytes changed closed code colour connection counts customer daily
-    deadline done duration_ms expected failed function gone hint items job joined kind later lease leases
-    leaving level limit location memory_mb message method name open outcome partner path platform present problem
-    problems purpose read reason request_id rest returned role run seconds seq service services slot skipped started
-    state status step stored stored_bytes table template timestamp took unchanged vanished version cold_start
-    function_arn function_memory_size function_name function_request_id correlation_id xray_trace_id exception
-    exception_name sampling_rate dropped
+    deadline done duration_ms expected failed function gone hint items job joined kind later lease leases leaving
+    level limit location memory_mb message method name open outcome partner path platform present problem problems
+    purpose read reason request_id rest returned role run seconds seq service services slot skipped started state
+    status step stored stored_bytes table template timestamp took unchanged vanished version cold_start function_arn
+    function_memory_size function_name function_request_id correlation_id xray_trace_id exception exception_name
+    sampling_rate dropped error text next customers ended colours increments firsts close
 """
 ALLOWED: Final = frozenset(_WORDS.split())
 """Names of fields that may be logged."""

@@ -76,7 +76,10 @@ class TokenOffice:
         try:
             return self._prove(event) if event.get("purpose") == "bind" else self._issue(event)
         except ProviderError as error:
-            return {"error": _told(error)}
+            told = _told(error)
+            named = {name: str(event.get(name, ""))[:200] for name in ("run", "lease", "customer")}
+            self._audit("no token from the vendor", {**named, "kind": told["kind"], "code": error.code})
+            return {"error": told}
 
     def _issue(self, event: Mapping[str, Any]) -> dict[str, Any]:
         told: dict[str, Any] = {}

@@ -67,8 +67,12 @@ class Budgets:
             return wanted
         if self._try(key, setting({**opened, "fence": 0}), absent()):
             return wanted
-        # Somebody else may have opened the window between the two tries.
-        return wanted if self._try(key, add, present() & free & (attr("window") == value(window)) & fits) else 0
+        # Somebody else may have opened the window between the two tries, or less than wanted is left in it.
+        left = min(wanted, limit.units - self._used(key, window))
+        fits = attr("used") <= value(limit.units - left)
+        add = [attr("used").add(value(left))]
+        same = present() & free & (attr("window") == value(window))
+        return left if left > 0 and self._try(key, add, same & fits) else 0
 
     def fence(self, key: str, seconds: float) -> None:
         """Let nobody take from ``key`` for so long: the vendor asked for patience. A longer fence stays."""
@@ -78,6 +82,10 @@ class Budgets:
             return
         fresh = {"window": 0, "used": 0, "fence": until, "ttl": int(until / 1000) + _KEPT}
         self._try(key, setting(fresh), absent())
+
+    def _used(self, key: str, window: int) -> int:
+        row = self._rows.get("work", self._customer, f"BUDGET#{self._connection}#{key}")
+        return int(row["used"]) if row and row["window"] == window else 0
 
     def _limit(self, key: str) -> Limit | None:
         # Keys come as platform:tenant:what[:id] (providers.platform); the limit goes by what.
