@@ -1,4 +1,4 @@
-"""A customer on the embedded cloud for a measurement: its backups one by one, and what each cost outside of the product."""
+"""A customer on the embedded cloud: its backups one by one, and what each cost as seen from outside of the product."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Cost:
     """Mails whose content the source gave."""
     bytes: int
     """Bytes of that content."""
+    calls: int
+    """Calls to the vendor's API."""
     stored: Counter[str]
     """Requests to the buckets of vault and keys, by kind."""
     work: Counter[str]
@@ -117,13 +119,15 @@ class Bench:
         if ended["state"] not in ("done", "partial"):
             raise JobFailed(f"the backup ended {ended['state']}: {ended['message']}")
         past = history.newest(self._states, self.cloud.outputs["BackupMachineArn"])
-        content = self.control.counts(since=sent, by="template", template=CONTENT, status="200")
+        calls = self.control.counts(since=sent, by="template,status", host="graph.microsoft.com")
+        content = [row for row in calls if (row["template"], row["status"]) == (CONTENT, 200)]
         requests = traffic.count(self._traffic, asked)
         outputs = self.cloud.outputs
         return Cost(
             seconds=seconds,
             items=sum(row["count"] for row in content),
             bytes=sum(row["out"] for row in content),
+            calls=sum(row["count"] for row in calls),
             stored=_by_kind(requests, outputs["VaultBucketName"], outputs["KeysBucketName"]),
             work=_by_kind(requests, outputs["WorkBucketName"]),
             memory=memory,

@@ -16,7 +16,7 @@ _NAME: Final = b"AWS_LAMBDA_FUNCTION_NAME="
 
 
 class Unmeasurable(Exception):  # noqa: N818 - the name says what happened
-    """This system does not tell what is to be measured."""
+    """What is to be measured cannot be seen here."""
 
 
 class Watch:

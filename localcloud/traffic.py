@@ -28,13 +28,14 @@ def kind_of(method: str, path: str, query: Mapping[str, Any]) -> tuple[str, str]
 def recording(serve: Serve, file: Path) -> Serve:
     """Wrap the emulator's S3 so that each request leaves a line in ``file``, however it ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    sink = file.open("a", buffering=1, encoding="utf-8")
+    file.touch()
 
     async def recorded(
         method: str, path: str, headers: Any, body: Any, query_params: Any, *args: Any, **kwargs: Any
     ) -> Any:
         bucket, kind = kind_of(method, path, query_params or {})
-        sink.write(json.dumps([bucket, kind]) + "\n")
+        with file.open("a", encoding="utf-8") as sink:
+            sink.write(json.dumps([bucket, kind]) + "\n")
         return await serve(method, path, headers, body, query_params, *args, **kwargs)
 
     return recorded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from simulators.microsoft365 import facts
@@ -62,9 +63,9 @@ def selected(names: Sequence[str] | None, kind: str, *more: str) -> list[str] | 
         cast, _, plain = name.rpartition("/")
         kinds = (cast.removeprefix("microsoft.graph.") or kind, *more)
         try:
-            known = {one.lower() for one in kinds for one in (*facts.properties(one), *facts.navigation(one))}
+            known = frozenset[str]().union(*map(_known, kinds))
         except KeyError:
-            known = set()
+            known = frozenset()
         if plain.lower() not in known:
             raise GraphError(
                 400,
@@ -73,6 +74,11 @@ def selected(names: Sequence[str] | None, kind: str, *more: str) -> list[str] | 
             )
         found.append(plain)
     return found
+
+
+@cache
+def _known(kind: str) -> frozenset[str]:
+    return frozenset(one.lower() for one in (*facts.properties(kind), *facts.navigation(kind)))
 
 
 def expand(call: GraphCall, *allowed: str) -> dict[str, Expand]:
