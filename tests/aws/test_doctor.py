@@ -73,15 +73,18 @@ def test_bootstrap_of_all_places():
         return Answers(get_parameter={"Parameter": {"Value": value}})
 
     missing = Answers(get_parameter=refusal("ParameterNotFound"))
+    sts = Answers(get_caller_identity={"Account": "123456789012"})
     services = {
+        "sts": sts,
         ("ssm", REGION): parameter("21"),
         ("ssm", "us-east-1"): missing,
         ("ssm", "eu-west-1"): parameter("4"),
     }
     findings = run(doctor_account.bootstrap, services, second="eu-west-1")
     assert verdicts(findings) == ["ok", "warn", "fail"]
-    assert findings[1].todo == "cdk bootstrap aws://ACCOUNT/us-east-1"
-    findings = run(doctor_account.bootstrap, {("ssm", REGION): missing, ("ssm", "us-east-1"): parameter("21")})
+    assert findings[1].todo == "npx cdk bootstrap aws://123456789012/us-east-1"
+    services = {"sts": sts, ("ssm", REGION): missing, ("ssm", "us-east-1"): parameter("21")}
+    findings = run(doctor_account.bootstrap, services)
     assert verdicts(findings) == ["fail", "ok"]
 
 

@@ -47,24 +47,24 @@ def identity(patient: Patient) -> Iterator[Finding]:
 
 def bootstrap(patient: Patient) -> Iterator[Finding]:
     """CDK bootstrap in the home region, the second region, and us-east-1 (certificate, WAF)."""
+    account = patient.here("sts").get_caller_identity()["Account"]
     places = {patient.region: "fail", _CERTIFICATES: "warn"}
     if patient.second_region:
         places[patient.second_region] = "fail"
     for region, verdict in places.items():
         check = f"bootstrap {region}"
+        todo = f"npx cdk bootstrap aws://{account}/{region}"
         try:
             answer = patient.client("ssm", region).get_parameter(Name=_BOOTSTRAP_PARAMETER)
         except ClientError as error:
             if code_of(error) != "ParameterNotFound":
                 raise
             why = "needed for a certificate of a custom domain and for WAF" if verdict == "warn" else "needed to deploy"
-            todo = f"cdk bootstrap aws://ACCOUNT/{region}"
             yield Finding(check, "fail" if verdict == "fail" else "warn", f"not bootstrapped; {why}", todo)
             continue
         version = int(answer["Parameter"]["Value"])
         if version < _BOOTSTRAP:
-            text = f"version {version} is older than {_BOOTSTRAP}"
-            yield Finding(check, "fail", text, f"cdk bootstrap aws://ACCOUNT/{region}")
+            yield Finding(check, "fail", f"version {version} is older than {_BOOTSTRAP}", todo)
         else:
             yield Finding(check, "ok", f"version {version}")
 
