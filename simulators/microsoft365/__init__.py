@@ -49,6 +49,8 @@ def build(simulation: Simulation, parts: Sequence[Callable[[Cloud], None]] = PAR
 
     def describe(call: Call, headers: Mapping[str, str]) -> None:
         (login if call.host == LOGIN_HOST else gateway).describe(call, headers)
+        if call.host in cloud.describers:
+            cloud.describers[call.host](call)
 
     def refuse(call: Call, status: int, note: str) -> Response:
         if call.host == LOGIN_HOST:

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from simulators.frame.calls import Call
 from simulators.frame.faults import Switch
 from simulators.frame.platform import Action, Simulation
 from simulators.microsoft365.directory import Directory
@@ -23,6 +24,7 @@ class Cloud:
     directory: Directory
     gateway: Gateway
     hosts: dict[str, ASGIApp] = field(default_factory=dict)
+    describers: dict[str, Callable[[Call], None]] = field(default_factory=dict)
     switches: list[Switch] = field(default_factory=list)
     actions: dict[str, Action] = field(default_factory=dict)
 
@@ -34,9 +36,14 @@ class Cloud:
         """
         self.gateway.route(method, template, handler, permissions=permissions)
 
-    def host(self, pattern: str, app: ASGIApp) -> None:
-        """Answer for one more host (or ``*.suffix``) with an ASGI app."""
+    def host(self, pattern: str, app: ASGIApp, describe: Callable[[Call], None] | None = None) -> None:
+        """Answer for one more host (or ``*.suffix``) with an ASGI app.
+
+        ``describe`` fills template, tenant and app of a call to this very host before any fault is looked up.
+        """
         self.hosts[pattern] = app
+        if describe is not None:
+            self.describers[pattern] = describe
 
     def switch(self, name: str, note: str, /, **parameters: Any) -> None:
         """Make a fault known; ``parameters`` are the defaults."""

@@ -113,15 +113,16 @@ def _compared(oracle: Oracle, restored: list[Restored], before: dict[str, Any], 
 
 
 def _same_calls(oracle: Oracle, stage: Stage, tape: Tape, mark: int, room: Room) -> None:
-    """Compare what the room says it called with what the simulators saw of its apps."""
-    seen = {
-        (f"{BATCHED if call.get('parent') else ''}{call['method']}", call["template"], call["status"])
+    """Compare what the room says it called with what the simulators saw of its apps, in both directions."""
+    # A call with a bad token has no app.
+    calls = [
+        (call["app"], (f"{BATCHED if call.get('parent') else ''}{call['method']}", call["template"], call["status"]))
         for call in stage.control.calls(since=mark, limit=1_000_000)
-        if call["app"] in room.apps.ids and call["host"] != LOGIN
-    }
+        if call["host"] != LOGIN and call["app"] in {*room.apps.ids, ""}
+    ]
     told = {entry.seen for entry in tape.entries if entry.host != LOGIN}
-    unseen = [_said(one) for one in sorted(seen - told)]
-    oracle.none("calls_not_recorded", "calls", unseen)
+    oracle.none("calls_not_recorded", "calls", [_said(one) for one in sorted({c for app, c in calls if app} - told)])
+    oracle.none("calls_misnamed", "calls", [_said(one) for one in sorted(told - {c for _, c in calls})])
 
 
 def _whole(oracle: Oracle, tape: Tape) -> None:

@@ -246,7 +246,7 @@ class Room:
         with self.raises("a mail over the tenant's limit", errors.ItemRefused):
             service.write(account, row, content, Into(folder, "keep_both"))
         control.act("mail_message_limit", tenant=self.stage.tenant, megabytes=35)
-        control.fault("throttle_429", scope={"host": "outlook.office.com"}, count=1, retry_after="4")
+        control.fault("throttle_429", scope={"template": "/AttachmentSessions/{id}"}, count=1, retry_after="4")
         with self.raises("a throttled upload", errors.Throttled):
             service.write(account, row, content, Into(folder, "keep_both"))
         control.clear()

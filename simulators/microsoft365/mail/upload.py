@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,7 +34,8 @@ def install(exchange: Exchange) -> None:
     """Answer for upload sessions on both hosts."""
     # Microsoft's list has no path below mail folders for it.
     exchange.route("POST", f"{MESSAGE}/attachments/createUploadSession", _create)
-    exchange.cloud.host(HOST, Uploads(exchange))
+    uploads = Uploads(exchange)
+    exchange.cloud.host(HOST, uploads, uploads.describe)
 
 
 def _create(visit: Visit) -> Reply:
@@ -88,6 +89,17 @@ class Uploads:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
+    def describe(self, call: Call) -> None:
+        """Name the call by its path, and whose it is by its session: a fault may strike before it is served."""
+        found = PATH.fullmatch(unquote(call.path))
+        if found is None:
+            return
+        call.template = "/AttachmentSessions/{id}"
+        session = self._row(found[1])
+        if session is not None:
+            box = self._exchange.store.box_numbered(session["mailbox"])
+            call.tenant, call.app, call.labels["mailbox"] = box.tenant, session["app"], box.user
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive)
@@ -105,12 +117,10 @@ class Uploads:
         found = PATH.fullmatch(request.scope["path"])
         if found is None:
             raise GraphError(404, "UnknownError", "Nothing is here.")
-        call.template = "/AttachmentSessions/{id}"
         if "authorization" in request.headers:
             raise GraphError(401, "InvalidAuthenticationToken", "The URL is pre-authenticated; send no Authorization.")
         session = self._session(found[1], request.query_params.get("authtoken", ""), call)
         box = exchange.store.box_numbered(session["mailbox"])
-        call.tenant, call.app, call.labels["mailbox"] = box.tenant, session["app"], box.user
         if request.method == "DELETE":
             self._forget(session["token"])
             return Response(status_code=204)
@@ -126,15 +136,19 @@ class Uploads:
     def _session(self, token: str, key: str, call: Call) -> sqlite3.Row:
         exchange = self._exchange
         simulation = exchange.cloud.simulation
-        row: sqlite3.Row | None = exchange.store.database.execute(
-            "SELECT * FROM upload WHERE token = ?", (token,)
-        ).fetchone()
+        row = self._row(token)
         if row is not None and key != simulation.chance.digest("upload", token).hex():
             raise GraphError(401, "InvalidAuthenticationToken", "The URL is not the one that was given out.")
         lost = row is not None and simulation.faults.strike("mail_upload_lost", call)
         if row is None or lost or row["expires"] <= simulation.clock.now():
             self._forget(token)
             raise GraphError(404, "ErrorItemNotFound", "The upload session is not found.")
+        return row
+
+    def _row(self, token: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._exchange.store.database.execute(
+            "SELECT * FROM upload WHERE token = ?", (token,)
+        ).fetchone()
         return row
 
     def _take(self, session: sqlite3.Row, header: str, body: bytes) -> Response:

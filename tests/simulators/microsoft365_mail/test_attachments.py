@@ -191,6 +191,22 @@ def test_the_rules_of_an_upload_session(post: Post) -> None:
     post.control.act("mail_message_limit", tenant="moewe.example", megabytes=35)
 
 
+def test_a_fault_strikes_an_upload_by_its_template(post: Post) -> None:
+    """Section 2.5 of the contract: uploads are throttled per app and mailbox, so a 429 names both in the log."""
+    found = draft(post)
+    item = {"AttachmentItem": {"attachmentType": "file", "name": "x", "size": 3 * MEGABYTE}}
+    url = post.made(f"/messages/{u(found)}/attachments/createUploadSession", item)["uploadUrl"]
+    mark = post.control.mark()
+    post.control.fault("throttle_429", scope={"template": "/AttachmentSessions/{id}", "mailbox": "*"}, count=1)
+    held = f"bytes 0-{3 * MEGABYTE - 1}/{3 * MEGABYTE}"
+    assert put(post, url, BYTES[: 3 * MEGABYTE], held).status_code == 429
+    assert put(post, url, BYTES[: 3 * MEGABYTE], held).status_code == 201
+    refused, taken = post.control.calls(since=mark)
+    assert (refused["status"], taken["status"]) == (429, 201)
+    for name in ("template", "tenant", "app"):
+        assert refused[name] == taken[name] != ""
+
+
 def test_an_upload_to_a_purged_message_is_lost(post: Post) -> None:
     found = draft(post)
     item = {"AttachmentItem": {"attachmentType": "file", "name": "x", "size": 3 * MEGABYTE}}
