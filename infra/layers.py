@@ -22,7 +22,7 @@ class Layers(Construct):
     def __init__(self, scope: Stack, name: str, options: Options) -> None:
         super().__init__(scope, name)
         vendor = ROOT / options.vendor_layer
-        if not (vendor / "python").is_dir():
+        if not vendor.is_file():
             raise OptionRefused(
                 f"context vendor_layer={options.vendor_layer}: no layer is built there. Run `python layers/build.py` "
                 "(for Lambda) or `python layers/build.py --local` (for the embedded cloud).",

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script beside the layers, no package
-"""Builds the vendor layer: ``layers/vendor/python/{lambda,local}/python/``, the third-party code of every function.
+"""Builds the vendor layer: ``layers/vendor/python/{lambda,local}/layer.zip``, the third-party code of every function.
 
 ``python layers/build.py`` builds for Lambda (arm64, Python 3.13, binary wheels only, so no Docker and no compiler),
 ``--local`` for this interpreter: the embedded cloud runs functions on the interpreter that runs it. Both come from
@@ -17,6 +17,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 PYTHON_VERSION = "3.13"
@@ -71,10 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
         # Workers of the embedded cloud unpack the layer anew: compiled files, valid by content of the build, save them
         # compiling it too. Lambda's Python is not this one, so the other variant goes without.
         compileall.compile_dir(site, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    _pack(site, draft / "layer.zip", fast=given.local)
+    shutil.rmtree(site)
     (draft / "built.json").write_text(json.dumps(stamp, indent=1) + "\n")
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
-    sys.stdout.write(f"layers: vendor layer ({variant}) built, {_megabytes(target):.0f} MB\n")
+    sys.stdout.write(f"layers: vendor layer ({variant}) built, {(target / 'layer.zip').stat().st_size / 1e6:.0f} MB\n")
     return 0
 
 
@@ -115,8 +118,14 @@ def _read(path: Path) -> dict[str, str] | None:
     return found
 
 
-def _megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def _pack(site: Path, packed: Path, *, fast: bool) -> None:
+    """Pack the folder; equal folders give equal bytes, so that an unchanged layer is not deployed again."""
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1 if fast else 9) as archive:
+        for path in sorted(path for path in site.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(site.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o755 if path.suffix == ".so" else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ class Cloud:
         """The context of the deployment. Each is an option that a deployment to AWS has too."""
         return {
             "architecture": toolkit.architecture(),
-            "vendor_layer": "layers/vendor/python/local",
+            "vendor_layer": "layers/vendor/python/local/layer.zip",
             "deploy_with": "cli-credentials",
             "check": "no",
             "mfa": "optional",

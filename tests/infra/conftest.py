@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,17 @@ class Assembly:
         }
 
 
-def synthesize(folder: Path, **options) -> Assembly:
-    """Synthesize with a vendor layer of no size, so that nothing large is copied."""
-    vendor = folder.with_name(f"{folder.name}-vendor")
-    (vendor / "python").mkdir(parents=True)
-    (vendor / "python" / "empty.py").write_text("")
-    app = App(outdir=str(folder), context=json.loads((ROOT / "cdk.json").read_text())["context"])
+def synthesize(folder: Path, *, default_rules: bool = True, **options) -> Assembly:
+    """Synthesize with a vendor layer of no size, so that nothing large is copied.
+
+    ``default_rules``: also apply CloudFormation's own rules (circular references and the like; several seconds).
+    """
+    vendor = folder.with_name(f"{folder.name}-vendor.zip")
+    with zipfile.ZipFile(vendor, "w") as archive:
+        archive.writestr("python/empty.py", "")
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    context["@aws-cdk/core:validateAgainstDefaultRules"] = default_rules
+    app = App(outdir=str(folder), context=context)
     build(app, Options(vendor_layer=str(vendor), **options))
     app.synth()
     return Assembly(folder)

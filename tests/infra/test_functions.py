@@ -131,7 +131,7 @@ def test_options_reach_the_functions(tmp_path):
         "check": "no",
         "tags": {"cost-centre": "7"},
     }
-    functions = _functions(synthesized := synthesize(tmp_path / "out", **given))
+    functions = _functions(synthesized := synthesize(tmp_path / "out", default_rules=False, **given))
     collect = functions["arche-backup-collect-long"]["Environment"]["Variables"]
     assert collect["HTTPS_PROXY"] == "http://127.0.0.1:1"
     assert collect["SSL_CERT_FILE"] == "/opt/ca.pem"

@@ -28,7 +28,7 @@ def test_every_acknowledgement_is_needed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(acknowledged, "Validations", Recorder)
     with pytest.raises(Exception, match="ValidationFailed"):
-        synthesize(tmp_path / "out")
+        synthesize(tmp_path / "out", default_rules=False)
     found = Assembly(tmp_path / "out").violations()
     stale = [
         (path, rule) for path, rule, _reason in kept if not any(p.startswith(path) and r == rule for p, r in found)
