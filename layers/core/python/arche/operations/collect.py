@@ -6,16 +6,17 @@ task and does not touch the others, but for a rejected credential: that is the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
 from arche.model.deadline import Deadline
-from arche.model.work import UNFINISHED, Batch, Lease, Task, TaskState, iso_after, moment
+from arche.model.work import UNFINISHED, AccountRow, Batch, Lease, Task, TaskState, iso_after, moment
 from arche.operations.backup_ports import CollectPorts
 from arche.operations.collect_account import CONFLICTS, AccountSlice, Limits
+from arche.operations.collect_gate import Gate
 from arche.providers.contract import Service
 from arche.providers.errors import CredentialRejected, Forbidden, Throttled
 from arche.vault import Conflict
@@ -113,9 +114,13 @@ def _work(batch: Batch, due: list[Task], ports: CollectPorts, deadline: Deadline
         for task in due:
             ports.book.record_task(batch.lease, replace(task, state=TaskState.LATER, at=at, reason="Throttled"))
         return
+    gate = Gate()
 
     def work(task: Task) -> Exception | None:
-        return _account(batch, task, services, ports, deadline=deadline, limits=limits)
+        def begin(row: AccountRow) -> AccountSlice:
+            return AccountSlice(row, batch.run, ports, deadline=deadline, limits=limits, gate=gate)
+
+        return _account(batch, task, services, ports, begin)
 
     if limits.accounts > 1 and len(due) > 1:
         with ThreadPoolExecutor(min(limits.accounts, len(due)), thread_name_prefix="account") as pool:
@@ -139,9 +144,7 @@ def _account(
     task: Task,
     services: Mapping[str, Service],
     ports: CollectPorts,
-    *,
-    deadline: Deadline,
-    limits: Limits,
+    begin: Callable[[AccountRow], AccountSlice],
 ) -> Exception | None:
     """Work on one account and keep its task. Answers the error that is more than this account's, if any."""
     row = ports.book.account(task.account)
@@ -153,7 +156,7 @@ def _account(
     try:
         for _ in range(CONFLICTS):
             try:
-                done = AccountSlice(row, batch.run, ports, deadline, limits).run(services)
+                done = begin(row).run(services)
                 break
             except Conflict:
                 done = replace(done, reason="Conflict")  # somebody else works on it: begin again on the new head

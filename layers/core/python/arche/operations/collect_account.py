@@ -11,6 +11,7 @@ from arche.model.deadline import Deadline
 from arche.model.work import AccountRow, Head, Task, TaskState, iso, iso_after
 from arche.operations.backup_ports import CollectPorts
 from arche.operations.collect_draft import Draft, stored, totals_of
+from arche.operations.collect_gate import HEAVY_BYTES, HEAVY_ROWS, Gate
 from arche.operations.collect_pass import Pass
 from arche.operations.collect_progress import Progress, resume
 from arche.operations.collect_read import Reader
@@ -26,6 +27,7 @@ CHECKPOINT_ROWS = 25_000
 CHECKPOINT_MINUTES = 5
 ADVISORY_BYTES = 64_000
 CURSOR_COMMIT_DAYS = 7
+CROWDED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,16 @@ class Limits:
 class AccountSlice:
     """Collects one account above one head. ``run`` answers the account's task; errors of the whole pass through it."""
 
-    def __init__(self, row: AccountRow, run: str, ports: CollectPorts, deadline: Deadline, limits: Limits) -> None:
+    def __init__(
+        self, row: AccountRow, run: str, ports: CollectPorts, *, deadline: Deadline, limits: Limits, gate: Gate
+    ) -> None:
         self._row = row
         self._run = run
         self._ports = ports
         self._deadline = deadline
         self._limits = limits
+        self._gate = gate
+        self._heavy = False
         self._vault = ports.vault(row.label)
         head = ports.book.head(row.label)
         parent = self._vault.head(head.seq if head else 0)
@@ -63,6 +69,12 @@ class AccountSlice:
 
         Whatever is raised, all that was read and lies below a cursor is committed first.
         """
+        try:
+            return self._serve_all(services)
+        finally:
+            self._lighten()
+
+    def _serve_all(self, services: Mapping[str, Service]) -> Task:
         try:
             for name in self._row.services:
                 if not self._progress[name].complete:
@@ -100,7 +112,7 @@ class AccountSlice:
         account = self._ports.account(self._row)
         pool = ThreadPoolExecutor(self._limits.reads, thread_name_prefix="read") if self._limits.reads else None
         try:
-            reader = Reader(service, account, self._deadline, pool)
+            reader = Reader(service, account, self._deadline, self._gate, pool)
             self._pass = Pass(
                 name=name,
                 reader=reader,
@@ -116,13 +128,25 @@ class AccountSlice:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _save(self) -> None:
-        """Commit a checkpoint when much has gathered, so that a killed worker loses little."""
+        """Commit a checkpoint when much has gathered, so that a killed worker loses little and none grows large."""
         draft = self._draft
-        waited = self._ports.now() - self._saved >= timedelta(minutes=CHECKPOINT_MINUTES)
-        if draft.bytes >= self._limits.checkpoint_bytes or draft.rows >= self._limits.checkpoint_rows or waited:
+        if not self._heavy and (draft.bytes > HEAVY_BYTES or draft.rows > HEAVY_ROWS):
+            self._heavy = self._gate.enter(self._deadline)
+        share = CROWDED if self._gate.crowded else 1
+        if (
+            draft.bytes * share >= self._limits.checkpoint_bytes
+            or draft.rows * share >= self._limits.checkpoint_rows
+            or (self._ports.now() - self._saved) * share >= timedelta(minutes=CHECKPOINT_MINUTES)
+        ):
             if self._pass is not None:
                 self._pass.settle()
             self._commit()
+            self._lighten()
+
+    def _lighten(self) -> None:
+        if self._heavy:
+            self._heavy = False
+            self._gate.leave()
 
     def _close(self) -> None:
         """Commit what there is at the end of a slice, if the slice brought anything on."""

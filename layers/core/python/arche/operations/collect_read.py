@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from arche.model.deadline import Deadline
 from arche.operations.collect_draft import Draft
+from arche.operations.collect_gate import Gate
 from arche.operations.collect_reads import Reading, SliceOver
 from arche.providers.contract import Account, Gone, Item, Part, Service
 from arche.providers.errors import ItemChanged, ItemRefused, Unreachable
@@ -48,6 +49,7 @@ class Reader:
     service: Service
     account: Account
     deadline: Deadline
+    gate: Gate
     pool: ThreadPoolExecutor | None = None
     _unreachable: int = 0
     _open: deque[Reading] = field(default_factory=deque)
@@ -109,7 +111,9 @@ class Reader:
 
     def _parts(self, draft: Draft, item: Item, like: Row | None, source: Reading) -> Iterator[PartRef]:
         for number, part in enumerate(source.parts()):
-            stored = draft.part(part, like, item.size if number == 0 and part.media == "file" else 0)
+            size = item.size if number == 0 and part.media == "file" else 0
+            with self.gate.part(part.chunks, self.deadline) as chunks:
+                stored = draft.part(Part(part.name, part.media, chunks), like, size)
             if number == 0 and _short(part, stored.size, item.size):
                 raise Truncated("the content ended before its announced size")
             yield stored
