@@ -372,3 +372,13 @@ def test_the_label_of_an_unknown_account_is_stopped():
     house.book.rows.clear()
     assert house.slice(batch).status == "collected"
     assert house.book.leases[batch.lease].tasks["A-0001"].reason == "unknown_account"
+
+
+def test_a_paused_connection_is_not_asked_and_its_accounts_say_why():
+    house = full(letters=3)
+    house.book.connections[CONNECTION] = replace(house.book.connections[CONNECTION], state="paused")
+    house.trouble.reset()
+    (record,) = house.backup()
+    assert "token" not in house.trouble.calls
+    assert record.colour == Colour.RED
+    assert "Resume it" in record.problems[0].message

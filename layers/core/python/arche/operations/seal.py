@@ -31,6 +31,13 @@ _FLAG_MESSAGES = {
 }
 
 
+_STOPPED_MESSAGES = {
+    "paused": "The connection is paused, so nothing was backed up. Resume it to go on.",
+    "unknown_connection": "The connection is not known any more. Connect the tenant again, or end these backups.",
+    "unknown_account": "The account is not known in this connection any more. Discover the connection's accounts again.",
+}
+
+
 class NotClosed(Exception):  # noqa: N818 - the name says what happened
     """A row refers to content that is not stored. No snapshot is made of it."""
 
@@ -182,7 +189,7 @@ def unsuccessful(lease: Lease, task: Task, now: str) -> RunRecord:
     """Record of an account that was stopped, or that the run left unfinished."""
     stopped = task.state == TaskState.STOPPED
     message = task.message or (
-        "The account could not be backed up in this run."
+        _STOPPED_MESSAGES.get(task.reason, "The account could not be backed up in this run. The next run tries again.")
         if stopped
         else "The run ended before this account was done. Nothing is lost: the next run goes on where this one stopped."
     )
