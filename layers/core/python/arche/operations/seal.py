@@ -34,7 +34,7 @@ _FLAG_MESSAGES = {
 _STOPPED_MESSAGES = {
     "paused": "The connection is paused, so nothing was backed up. Resume it to go on.",
     "unknown_connection": "The connection is not known any more. Connect the tenant again, or end these backups.",
-    "unknown_account": "The account is not known in this connection any more. Discover the connection's accounts again.",
+    "unknown_account": "The connection has no such account any more. Discover its accounts again.",
 }
 
 
