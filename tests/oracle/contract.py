@@ -6,6 +6,7 @@ is not Graph (login host, upload addresses, the form of errors and of batches) i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -18,6 +19,8 @@ LOGIN: Final = "login.microsoftonline.com"
 UPLOAD: Final = "outlook.office.com"
 _STREAM, _NOTHING = "$value", ""
 _EDM: Final = csdl.EDM
+# Which entry of a list it was: the same problem in a hundred entries is one.
+_PLACE: Final = re.compile(r"\[\d+\]")
 # OData error response; innerError as the project's notes on the wire (section 1.4) have it.
 _ERROR: Final = {"code", "message", "innerError", "details", "target"}
 _INNER: Final = {"date", "request-id", "client-request-id"}
@@ -113,7 +116,7 @@ class Contract:
     def problems(self, entry: Entry) -> list[str]:
         """Say what is wrong with one call and its answer."""
         found = self._problems(entry)
-        return [f"{entry.method} {entry.template} {entry.status}: {one}" for one in found]
+        return [f"{entry.method} {entry.template} {entry.status}: {_PLACE.sub('[]', one)}" for one in found]
 
     def _problems(self, entry: Entry) -> list[str]:
         if entry.host == LOGIN:
