@@ -216,3 +216,12 @@ class TestUnresolved:
         assert list(broken.vault.unresolved(manifest)) == []
         del broken.store.objects[f"p0/K-000001/A-0001/{manifest.packs[-1].name.hex()}"]
         assert [row.id for row in broken.vault.unresolved(manifest)] == ["long"]
+
+
+def test_a_blob_under_a_wrong_id_is_found():
+    world = World()
+    writer = world.vault.writer(None, "r", "1")
+    writer.put(item(writer, "a", content=b"good"))
+    writer._intake.packs.add(b"\1" * 32, b"not what the id says")
+    report = verify(world.vault, writer.commit("snapshot", {}))
+    assert ["differs from its id" in line for line in report.damage] == [True]
