@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from arche.aws import telemetry
 from functions.api import desk
 from functions.api.gate import answer, resolver
 from functions.api.routes import accounts, backups, connections, consents, customers, jobs, me, restores, snapshots
@@ -29,7 +30,7 @@ ROUTERS = [
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="api-main")
+    return telemetry.logger("api-main")
 
 
 @cache

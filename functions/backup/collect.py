@@ -10,7 +10,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.aws import wiring
+from arche.aws import telemetry, wiring
 from arche.aws.settings import WorkerSettings
 from arche.model.deadline import Deadline
 from arche.model.work import Batch
@@ -30,9 +30,10 @@ def few_arenas() -> None:
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="collect")
+    return telemetry.logger("collect")
 
 
+@telemetry.guarded
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer the batch with ``status``, ``at`` and the number of ``slices`` so far.
 

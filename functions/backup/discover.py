@@ -9,7 +9,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.aws import wiring
+from arche.aws import telemetry, wiring
 from arche.aws.settings import DiscoverSettings
 from arche.model import labels
 from arche.operations import discover
@@ -20,9 +20,10 @@ _SPARE_MS: Final = 60_000
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="discover")
+    return telemetry.logger("discover")
 
 
+@telemetry.guarded
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """``{"daily": true}``, or ``{"run", "lease", "customer", "connection", "job", "confirm"}``; answers numbers."""
     ports = wiring.discover_ports(DiscoverSettings.from_env())

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.aws import wiring
+from arche.aws import telemetry, wiring
 from arche.aws.settings import ScheduleSettings
 from arche.operations import schedule
 
@@ -16,9 +16,10 @@ from arche.operations import schedule
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="schedule")
+    return telemetry.logger("schedule")
 
 
+@telemetry.guarded
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Take a step of ``operations.schedule``; the machine's own input comes as ``{"input", "execution"}``."""
     step = {**event["input"], "execution": event["execution"]} if "input" in event else event

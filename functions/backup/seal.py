@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.aws import wiring
+from arche.aws import telemetry, wiring
 from arche.aws.settings import WorkerSettings
 from arche.model.work import Batch
 from arche.operations import seal
@@ -18,7 +18,7 @@ from arche.operations import seal
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="seal")
+    return telemetry.logger("seal")
 
 
 @cache
@@ -27,6 +27,7 @@ def metrics() -> Metrics:
     return Metrics(namespace="arche", service="backup")
 
 
+@telemetry.guarded
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Answer the batch with ``sealed``: accounts by colour."""
     batch = Batch.from_event(event)

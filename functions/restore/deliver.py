@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from arche.aws import wiring
+from arche.aws import telemetry, wiring
 from arche.aws.settings import WorkerSettings
 from arche.model.deadline import Deadline
 from arche.operations import deliver
@@ -17,9 +17,10 @@ from arche.operations import deliver
 @cache
 def logger() -> Logger:
     """Structured log of this function."""
-    return Logger(service="deliver")
+    return telemetry.logger("deliver")
 
 
+@telemetry.guarded
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer the line of the work list with ``status`` (``done``, ``continue``, ``later``) and ``at``."""
     ports = wiring.restore_ports(WorkerSettings.from_env(), event)

@@ -1,7 +1,7 @@
 """The comparator's list names every property of message and attachment in the vendor's contract."""
 
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -19,7 +19,7 @@ def properties() -> dict[str, set[str]]:
     if not CSDL.exists():
         pytest.skip("the vendor's CSDL stands beside the checkout only in CI (../shared)")
     found: dict[str, set[str]] = {}
-    for entity in ElementTree.parse(CSDL).iter(f"{EDM}EntityType"):  # noqa: S314 - a file of our own CI
+    for entity in ET.parse(CSDL).iter(f"{EDM}EntityType"):  # noqa: S314 - a file of our own CI
         tags = (f"{EDM}Property", f"{EDM}NavigationProperty")
         found[entity.attrib["Name"]] = {p.attrib["Name"] for p in entity if p.tag in tags}
     return found
