@@ -21,6 +21,13 @@ _RETENTION = {
 }
 
 
+ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""The C library's own knobs (mallopt(3)): threads share arenas, and large blocks go back to the system when freed.
+
+With the defaults a worker of 26 threads keeps about twice the memory that it uses.
+"""
+
+
 def log_group(scope: Construct, name: str, group: str, options: Options) -> logs.LogGroup:
     """A log group whose entries end after the chosen days."""
     return logs.LogGroup(
@@ -101,7 +108,7 @@ class Lambdas:
         return function
 
     def _environment(self, settings: tuple[str, ...], *, egress: bool) -> dict[str, str]:
-        environment = {f"ARCHE_{name.upper()}": self.settings[name] for name in settings}
+        environment = ALLOCATOR | {f"ARCHE_{name.upper()}": self.settings[name] for name in settings}
         if egress and self.options.egress_proxy:
             environment["HTTPS_PROXY"] = self.options.egress_proxy
             environment["NO_PROXY"] = self.options.no_proxy
