@@ -133,7 +133,7 @@ class Contract:
         if entry.status >= 400:
             return _error(entry.body)
         if entry.status not in wanted.statuses:
-            return [f"a success has status {sorted(wanted.statuses)}"]
+            return [f"a success has status {' or '.join(map(str, sorted(wanted.statuses)))}"]
         return self._shape(entry.body, wanted.kind)
 
     def _shape(self, body: Any, kind: str) -> list[str]:
