@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-from contextlib import suppress
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,16 +13,6 @@ from arche.aws.settings import WorkerSettings
 from arche.model.deadline import Deadline
 from arche.model.work import Batch
 from arche.operations import collect
-
-_ARENA_MAX: Final = -8
-"""``M_ARENA_MAX`` of malloc.h."""
-
-
-@cache
-def few_arenas() -> None:
-    """Keep glibc from giving some thirty threads a heap each: measured, 50 to 60 MB of a worker's 256."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 @cache
@@ -39,7 +27,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     An error keeps its class name: Step Functions reads it as the name of the error.
     """
-    few_arenas()
     batch = Batch.from_event(event)
     log = logger()
     log.append_keys(run=batch.run, customer=batch.customer, connection=batch.connection)

@@ -73,8 +73,8 @@ class AccountSlice:
             return self._serve_all(services)
         finally:
             self._lighten()
-            # The pass knows this slice and this slice its pass: what they hold would wait for the cycle collector, which
-            # counts objects and not their megabytes.
+            # The pass knows this slice and this slice its pass: what they hold would wait for the cycle collector,
+            # which counts objects and not their megabytes.
             self._pass = None
 
     def _serve_all(self, services: Mapping[str, Service]) -> Task:
