@@ -14,6 +14,7 @@ import socket
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import httpcore
@@ -182,9 +183,11 @@ class _ByEnvironment(httpx.BaseTransport):
     def __init__(self, proxy: str) -> None:
         self._proxied = httpx.HTTPTransport(proxy=httpx.Proxy(proxy), trust_env=True, limits=_LIMITS)
         self._direct: DirectTransport | None = None
+        # Asking reads the whole environment; a worker calls the same host a hundred thousand times.
+        self._bypass = cache(urllib.request.proxy_bypass)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not urllib.request.proxy_bypass(request.url.host):
+        if not self._bypass(request.url.host):
             return self._proxied.handle_request(request)
         # Rare, and loading the authorities takes time: made when first needed.
         self._direct = self._direct or DirectTransport()
