@@ -59,9 +59,11 @@ def read(graph: Graph, user: str, item: Item, offset: int) -> Iterator[Part]:
             if message["changeKey"] != item.version:
                 raise ItemChanged("the mail changed while it was read", code="changed")
             with spool.buffer() as data:
-                leaves = mime.leaves(data)
+                closed = mime.is_closed(data)
+                # Most mails have no attachment: then nobody asks where their parts are.
+                leaves = mime.leaves(data) if message.get("attachments") or not closed else []
                 about, raw = _attachments(graph, user, message, data, leaves)
-                if not mime.is_closed(data) and (raw or _lacks_body(message, leaves)):
+                if not closed and (raw or _lacks_body(message, leaves)):
                     _look_twice(graph, user, item.id, data)
             yield Part(FIELDS_PART, "file", iter([dumps({"message": message, "attachments": about})]))
             for attachment in raw:
