@@ -21,6 +21,7 @@ WORKER = (
     "vault_key",
     "grant_function",
     "token_function",
+    "public_url",
 )
 """Settings of every worker: names alone; the rights come from ``grant``."""
 

@@ -16,6 +16,7 @@ import pytest
 
 from localcloud.cloud import Cloud
 from localcloud.toolkit import ROOT
+from tests.weather.stage import make_world
 
 _START_SECONDS = 300
 
@@ -47,7 +48,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 def _start(home: Path) -> subprocess.Popen[bytes]:
     log = home / "up.log"
-    process = _localcloud("up", "--fresh", "--still", "--home", str(home), log=log)
+    world = make_world(home / "world")
+    process = _localcloud("up", "--fresh", "--still", "--home", str(home), "--world", str(world), log=log)
     limit = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < limit:
         if "] ready:" in log.read_text():

@@ -292,6 +292,25 @@ def test_an_unreachable_source_is_raised_after_the_other_accounts_had_their_turn
     assert house.in_step("A-0002")
 
 
+def test_a_delta_that_the_room_finds_endless_is_put_in_quarantine_at_once():
+    house = full(letters=5)
+    original = house.mail.changes
+
+    def changes(_account, _since):
+        raise Unreachable("goes in circles", code="delta_loop")
+
+    house.mail.changes = changes
+    house.board.add(next(iter(house.board.folders)))
+    batch = house.open()
+    assert house.slice(batch).status == "collected"
+    house.seal(batch)
+    record = house.book.records[-1]
+    assert (record.outcome, record.colour, record.problems[0].code) == ("quarantined", Colour.AMBER, "looping")
+    house.mail.changes = original
+    house.go_on(house.open())
+    assert house.in_step()
+
+
 def test_several_items_in_a_row_that_cannot_be_had_are_no_items_problem():
     house = full(letters=5)
     for _ in range(10):

@@ -73,6 +73,7 @@ class WorkerSettings(Settings):
     vault_key: str
     grant_function: str
     token_function: str
+    public_url: str
 
 
 @dataclass(frozen=True, slots=True)

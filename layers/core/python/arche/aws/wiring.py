@@ -103,7 +103,13 @@ def collect_ports(settings: WorkerSettings, event: Mapping[str, Any]) -> Collect
         work=opened.work(),
         now=now,
         attempt=attempt(),
+        reconsent=_reconsent(settings.public_url, ask.customer, str(event["connection"])),
     )
+
+
+def _reconsent(public_url: str, customer: str, connection: str) -> str:
+    """Address that answers a POST with a new link for the customer's administrator."""
+    return f"{public_url.rstrip('/')}/v1/customers/{customer}/connections/{connection}/reconsent"
 
 
 def seal_ports(settings: WorkerSettings, event: Mapping[str, Any]) -> SealPorts:

@@ -30,7 +30,7 @@ REJECTED = (
 )
 FORBIDDEN = (
     "A permission is missing for {what}. Nothing that is backed up is touched. Let an administrator consent "
-    "again{where} and check that no access policy excludes us."
+    "again{where}, and check that no access policy excludes us."
 )
 
 
@@ -189,7 +189,7 @@ def _stop(batch: Batch, due: list[Task], error: Exception, ports: CollectPorts) 
 
 
 def _sentence(batch: Batch, error: Exception, ports: CollectPorts) -> str:
-    where = f" at {ports.reconsent}" if ports.reconsent else ""
+    where = f" by the link that POST {ports.reconsent} gives" if ports.reconsent else ""
     if isinstance(error, Forbidden):
         what = "this account" if error.account else batch.connection
         return FORBIDDEN.format(what=what, where=where)

@@ -16,9 +16,9 @@ from arche.operations.collect_pass import Pass
 from arche.operations.collect_progress import Progress, resume
 from arche.operations.collect_read import Reader
 from arche.operations.collect_reads import SliceOver
-from arche.operations.quarantine import PROVING, Mistrusted, Quarantined
+from arche.operations.quarantine import CIRCLES, PROVING, Mistrusted, Quarantined, circles
 from arche.providers.contract import Service
-from arche.providers.errors import Throttled
+from arche.providers.errors import Throttled, Unreachable
 from arche.vault import Conflict, Manifest, ServiceState
 
 CONFLICTS = 3
@@ -81,7 +81,7 @@ class AccountSlice:
         try:
             for name in self._row.services:
                 if not self._progress[name].complete:
-                    self._serve(name, services[name])
+                    self._serve_sanely(name, services[name])
         except Quarantined as quarantined:
             return self._quarantine(quarantined)
         except SliceOver:
@@ -99,6 +99,15 @@ class AccountSlice:
             raise
         self._conclude()
         return self._task(TaskState.COLLECTED)
+
+    def _serve_sanely(self, name: str, service: Service) -> None:
+        try:
+            self._serve(name, service)
+        except Unreachable as lost:
+            # Asked again at once it would go round again: this run is quarantined, the next one asks anew.
+            if lost.code == CIRCLES:
+                raise circles(name) from None
+            raise
 
     def _resume(self, parent: Manifest | None, head: Head | None) -> dict[str, Progress]:
         same_run = parent is not None and parent.run == self._run

@@ -17,6 +17,9 @@ PROVING = "proving"
 MASS_REMOVAL = "mass_removal"
 LOOPING = "looping"
 
+#: Code of the Unreachable by which a room says that a delta does not end.
+CIRCLES = "delta_loop"
+
 #: Reasons of ``Quarantined``.
 QUARANTINES = frozenset({"empty_at_once", "contradiction", LOOPING})
 
