@@ -20,8 +20,7 @@ def calls_until_throttled(usual: int, granted: dict[str, int] | None) -> int:
     for number in range(20):
         try:
             session.client.get("https://graph.microsoft.com/v1.0/x", extensions={"spends": {"mailbox:u": 1}})
-        except Throttled as throttled:
-            assert throttled.code == "own_budget"
+        except Throttled:
             return number
     return 20
 
