@@ -41,7 +41,7 @@ def register(
     tables = Tables(tenancy=outputs["TenancyTableName"])
     book = Apps(Rows(tables, region=REGION, endpoint=endpoint, credentials=Credentials("test", "test", "")))
     redirect = redirect_uri(outputs["ApiUrl"])
-    registered = {}
+    registered: dict[str, dict[str, str]] = {}
     for app in APPS:
         known = earlier.get(app, {})
         pem = known.get("certificate") or _certificate(app, control, KmsKeeper(kms, outputs[_KEY[app]]))
