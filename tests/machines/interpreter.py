@@ -20,6 +20,7 @@ KNOWN = {
     "Parallel": {"Branches", "ResultPath", "Retry", "Catch"},
     "Map": {"ItemReader", "ItemProcessor", "ToleratedFailurePercentage", "ResultPath", "Catch"},
     "Succeed": set(),
+    "Fail": {"Error", "Cause"},
 }
 
 
@@ -68,6 +69,8 @@ class Interpreter:
         match state["Type"]:
             case "Succeed":
                 return data, None
+            case "Fail":
+                raise Failed(state["Error"], state["Cause"])
             case "Choice":
                 chosen = next((c["Next"] for c in state["Choices"] if _true(c, data)), state.get("Default"))
                 assert chosen, "States.NoChoiceMatched"

@@ -343,3 +343,17 @@ def test_a_sealed_task_is_never_opened_again(cloud):
     label = next(iter(lease.tasks))
     cloud.house.book.record_task(lease.id, Task(label, TaskState.OPEN))
     assert cloud.house.book.leases[lease.id].tasks[label].state == TaskState.SEALED
+
+
+def test_a_job_that_never_begins_says_so(cloud, monkeypatch):
+    def denied(*_arguments):
+        raise PermissionError("the table refused")
+
+    monkeypatch.setattr(cloud.house.book, "open_run", denied)
+    for event in ({"customer": CUSTOMER, "job": "backup-1"}, {"slot": "06"}):
+        with pytest.raises(Failed) as failed:
+            cloud.run("backup", event)
+        assert failed.value.error == "NotBegun"
+    ((customer, job, message),) = cloud.house.book.not_begun
+    assert (customer, job) == (CUSTOMER, "backup-1")
+    assert "could not begin" in message

@@ -66,6 +66,7 @@ class Book:
         self.places: dict[str, dict[str, tuple[int, datetime]]] = {}
         self.jobs: dict[str, RestoreJob] = {}
         self.usage: dict[tuple[str, str], Usage] = {}
+        self.not_begun: list[tuple[str, str, str]] = []
         self.queued: list[tuple[str, str]] = []
 
     # CustomerBook
@@ -170,6 +171,9 @@ class Book:
     def close_lease(self, *names: str) -> None:
         if names[-1] in self.leases:
             self.leases[names[-1]] = replace(self.leases[names[-1]], open=False)
+
+    def fail_job(self, customer: str, job: str, message: str) -> None:
+        self.not_begun.append((customer, job, message))
 
     def queue(self, customer: str, account: str, slot: str, message: str) -> None:
         self.queued.append((account, slot))

@@ -85,6 +85,12 @@ class ScheduleBook:
         """Close a lease: ``grant`` answers no more for it."""
         work.close_lease(self._rows, customer, lease)
 
+    def fail_job(self, customer: str, job: str, message: str) -> None:
+        """End a job that has not ended yet as failed, with a sentence for people; nothing if it has, or is unknown."""
+        for state in ("queued", "running"):
+            if work.advance_job(self._rows, customer, job, state, "failed"):
+                work.update_job(self._rows, customer, job, {"message": message})
+
     def queue(self, customer: str, account: str, slot: str, message: str) -> None:
         """Note that a slot waits for an earlier run: ``queued_slot`` of the account and a record to be seen."""
         day, _, hour = slot.partition("-")

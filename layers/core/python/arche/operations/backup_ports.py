@@ -129,6 +129,10 @@ class ScheduleBook(Protocol):
         """Close a lease: `grant` answers no more for it."""
         ...
 
+    def fail_job(self, customer: str, job: str, message: str) -> None:
+        """End a job that has not ended yet as failed, with a sentence for people; nothing if it has, or is unknown."""
+        ...
+
     def queue(self, customer: str, account: str, slot: str, message: str) -> None:
         """Note that a slot waits for an earlier run: ``queued_slot`` of the account and a record to be seen."""
         ...

@@ -23,6 +23,7 @@ INCREMENT_HOURS = 26
 FIRST_DAYS = 14
 EARLY = timedelta(minutes=30)
 
+NOT_BEGUN = "This backup could not begin. Nothing was changed; start it again, and call support if it happens twice."
 QUEUED = "An earlier run still works on this account. The slot is queued and taken up when that run ends."
 
 
@@ -37,13 +38,13 @@ class _Plan:
     """Accounts by the slot they are taken for."""
 
 
-def schedule(event: Mapping[str, Any], ports: SchedulePorts) -> dict[str, Any]:
+def schedule(event: Mapping[str, Any], ports: SchedulePorts) -> dict[str, Any]:  # noqa: PLR0911 - one per step
     """Answer one step of the machine `backup`. ``event["execution"]`` names the execution, in every step.
 
     ``{"slot"}``, ``{"customer", "job", …}`` and ``{"queued": run}`` open a run: ``{"run", "increments", "firsts",
     "increments_key", "firsts_key"}`` with numbers of batches. ``{"run", "rest": n}`` lists what is left over, as
     ``{"run", "rest", "rest_key"}``. ``{"run", "close": true}`` ends it: ``{"run", "unfinished", "failed", "queued"}``
-    in accounts, quarantined ones not among the failed.
+    in accounts, quarantined ones not among the failed. ``{"not_begun": input}`` tells the member who waits for its job.
     Raises BadRequest and LabelError.
     """
     owner = str(event.get("execution", ""))
@@ -52,6 +53,11 @@ def schedule(event: Mapping[str, Any], ports: SchedulePorts) -> dict[str, Any]:
             return _rest(run, turn, ports)
         case {"run": str(run), "close": True}:
             return _close(run, ports)
+        case {"not_begun": {"customer": str(customer), "job": str(job)}}:
+            ports.book.fail_job(labels.require_customer(customer), job, NOT_BEGUN)
+            return {"told": True}
+        case {"not_begun": dict()}:
+            return {"told": False}
         case {"queued": str(run)}:
             return _open(_queued(run, owner, ports), ports)
         case {"slot": str(hour)}:
