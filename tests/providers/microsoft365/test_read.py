@@ -58,6 +58,38 @@ def test_a_cut_answer_that_announces_its_short_length_is_noticed(
     assert dict(Kept(service, account, item).parts)
 
 
+def letter_of_one_part(kind: str, encoding: str) -> bytes:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"], mail["To"] = "Einfach", "a@kunde.example", "b@kunde.example"
+    text = (
+        "Sehr geehrte Damen und Herren,\n"
+        + "Zeile mit Umlauten äöü und Zahlen 12345.\n" * 40
+        + "Mit freundlichen Grüßen\n"
+    )
+    if kind == "html":
+        text = f"<html><body><p>{text}</p><b>Ende&nbsp;gut</b></body></html>"
+    mail.set_content(text, subtype=kind, cte=encoding)
+    return mail.as_bytes(policy=SMTP)
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+def test_a_letter_of_one_part_is_read_once_and_a_cut_one_is_noticed(
+    world: ExchangeWorld, service: Service, account: Account, kind: str, encoding: str
+) -> None:
+    raw = letter_of_one_part(kind, encoding)
+    item = world.deliver(raw)
+    row = Model().run(service, account).rows[item]
+    assert b"".join(Kept(service, account, row).open()) == raw
+    assert [call.template for call in world.calls].count(VALUE) == 1
+    for share in (0.5, 0.97):
+        world.control.fault("mail_value_truncated", scope={"item": row.id}, count=1, share=share)
+        with pytest.raises(errors.Unreachable) as caught:
+            Kept(service, account, row)
+        assert caught.value.code == "truncated"
+    assert b"".join(Kept(service, account, row).open()) == raw
+
+
 def test_a_mail_that_never_closes_is_a_mail_all_the_same(
     world: ExchangeWorld, service: Service, account: Account
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from arche.providers.contract import Gone, Item, Part
 from arche.providers.errors import ItemChanged, ItemRefused, Unreachable
 from arche.providers.microsoft365 import delta, fields, mime
+from arche.providers.microsoft365.ending import lacks_end
 from arche.providers.microsoft365.graph import UNSAFE_HTML, Graph, dumps
 from arche.providers.microsoft365.refusals import NotFoundError
 from arche.providers.microsoft365.spool import Spool
@@ -63,7 +64,8 @@ def read(graph: Graph, user: str, item: Item, offset: int) -> Iterator[Part]:
                 # Most mails have no attachment: then nobody asks where their parts are.
                 leaves = mime.leaves(data) if message.get("attachments") or not closed else []
                 about, raw = _attachments(graph, user, message, data, leaves)
-                if not closed and (raw or _lacks_body(message, leaves)):
+                short = raw or _lacks_body(message, leaves) if not closed else _ends_early(message, data)
+                if short:
                     _look_twice(graph, user, item.id, data)
             yield Part(FIELDS_PART, "file", iter([dumps({"message": message, "attachments": about})]))
             for attachment in raw:
@@ -71,6 +73,11 @@ def read(graph: Graph, user: str, item: Item, offset: int) -> Iterator[Part]:
                     yield Part(f"attachment:{attachment}", "file", chunks)
         except NotFoundError as error:
             raise ItemChanged(str(error), code=error.code, status=error.status, request_id=error.request_id) from None
+
+
+def _ends_early(message: Mapping[str, Any], data: mime.Buffer) -> bool:
+    leaf = None if message.get("attachments") else mime.letter(data)
+    return leaf is not None and lacks_end(message, data, leaf)
 
 
 def _lacks_body(message: Mapping[str, Any], leaves: Sequence[mime.Leaf]) -> bool:

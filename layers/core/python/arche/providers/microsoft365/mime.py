@@ -43,6 +43,13 @@ def leaves(data: Buffer) -> list[Leaf]:
     return found
 
 
+def letter(data: Buffer) -> Leaf | None:
+    """Give the only part of a text that is no multipart; None for anything else."""
+    found: list[Leaf] = []
+    _walk(data, 0, len(data), _DEPTH, found)
+    return found[0] if found[0].type.startswith("text/") else None
+
+
 def is_closed(data: Buffer) -> bool:
     """Whether the outermost multipart ends with its closing boundary (anything else counts as closed)."""
     body = _body(data, 0, len(data))
