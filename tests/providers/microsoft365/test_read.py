@@ -64,10 +64,11 @@ def letter_of_one_part(kind: str, encoding: str) -> bytes:
     text = (
         "Sehr geehrte Damen und Herren,\n"
         + "Zeile mit Umlauten äöü und Zahlen 12345.\n" * 40
-        + "Mit freundlichen Grüßen\n"
+        + "Grüße\n"
+        + "xxxxxxxxxxxxxxxx\n"
     )
     if kind == "html":
-        text = f"<html><body><p>{text}</p><b>Ende&nbsp;gut</b></body></html>"
+        text = f"<html><body><p>{text}</p><b>&nbsp;&auml;</b></body></html>"
     mail.set_content(text, subtype=kind, cte=encoding)
     return mail.as_bytes(policy=SMTP)
 

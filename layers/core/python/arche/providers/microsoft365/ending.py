@@ -25,9 +25,10 @@ _ENOUGH: Final = 8
 
 
 def lacks_end(message: Mapping[str, Any], data: Buffer, leaf: Leaf) -> bool:
-    """Whether the last letters and digits of the body's text are not in the leaf. False where that cannot be told.
+    """Whether the leaf holds fewer letters and digits than the body's text, or not the last ones of it.
 
-    Only ASCII is compared, so that no charset is needed. A text that another form hides costs one more read, no more.
+    False where that cannot be told. Only ASCII is compared, so that no charset is needed. A text that another form
+    hides costs one more read, no more.
     """
     body = message.get("body") or {}
     text = str(body.get("content") or "")
@@ -35,13 +36,14 @@ def lacks_end(message: Mapping[str, Any], data: Buffer, leaf: Leaf) -> bool:
         return False
     if body.get("contentType") == "html":
         text = _TAGS.sub(" ", text)
-    tail = _OTHER.sub("", text)[-_TAIL:]
-    if len(tail) < _ENOUGH:
+    told = _OTHER.sub("", text)
+    if len(told) < _ENOUGH:
         return False
     raw = _plain(bytes(data[leaf.start : leaf.end]), leaf)
     if leaf.type == "text/html":
         raw = _RAW_TAGS.sub(b" ", raw)
-    return tail.encode("ascii") not in _RAW_OTHER.sub(b"", raw)
+    there = _RAW_OTHER.sub(b"", raw)
+    return len(there) < len(told) or told[-_TAIL:].encode("ascii") not in there
 
 
 def _plain(raw: bytes, leaf: Leaf) -> bytes:
