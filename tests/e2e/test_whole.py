@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -23,9 +24,8 @@ def story(cloud: Cloud, domain: str) -> Story:
 
 
 def test_a_customer_is_backed_up_purged_and_given_back_without_a_difference(cloud: Cloud) -> None:
-    told = story(cloud, EAST)
-    sums = told.tell(0)
-    told.close()
+    with closing(story(cloud, EAST)) as told:
+        sums = told.tell(0)
     assert sums.differences == []
     assert sums.accounts == 4
     assert sums.backed_up == 24
@@ -37,9 +37,8 @@ def test_a_customer_is_backed_up_purged_and_given_back_without_a_difference(clou
 
 
 def test_altered_mails_are_found(cloud: Cloud) -> None:
-    told = story(cloud, WEST)
-    sums = told.tell(3)
-    told.close()
+    with closing(story(cloud, WEST)) as told:
+        sums = told.tell(3)
     assert len(sums.differences) == 3
     assert all("subject" in one for one in sums.differences)
 
@@ -92,11 +91,11 @@ def _rows(cloud: Cloud) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stage(cloud: Cloud) -> Stage:
-    built = Stage.build(cloud)
-    for domain in (NORTH, SOUTH):
-        assert built.back_up(domain)["state"] == "done"
-    return built
+def stage(cloud: Cloud) -> Iterator[Stage]:
+    with closing(Stage.build(cloud)) as built:
+        for domain in (NORTH, SOUTH):
+            assert built.back_up(domain)["state"] == "done"
+        yield built
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

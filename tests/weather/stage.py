@@ -120,6 +120,12 @@ class Stage:
         browser.close()
         return stage
 
+    def close(self) -> None:
+        """Close all connections."""
+        for tenant in self.tenants.values():
+            tenant.source.close()
+        self.partner.close()
+
     @property
     def north(self) -> Tenant:
         """The customer that the weather strikes."""
