@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,8 +65,8 @@ class Story:
     def tell(self, sabotage: int) -> Sums:
         """Run the whole story; ``sabotage`` restored mails are altered before they are compared."""
         sums, source = self._sums, self._source
-        browser = Browser(self._cloud.proxy, self._cloud.ca)
-        customer = Customer.onboard(self._partner, browser, self._domain, f"admin@{self._domain}")
+        with closing(Browser(self._cloud.proxy, self._cloud.ca)) as browser:
+            customer = Customer.onboard(self._partner, browser, self._domain, f"admin@{self._domain}")
         before = source.mailboxes()
         sums.accounts = len(before)
         for user in before.keys() - customer.accounts.keys():
@@ -90,7 +91,6 @@ class Story:
         restored = self._restore(customer, plan, first)
         self._spoil(restored, sabotage)
         self._compare(plan, before, restored)
-        browser.close()
         return sums
 
     def close(self) -> None:

@@ -18,13 +18,15 @@ def main() -> int:
     wanted = " ".join(sys.argv[1:]).lower()
     with tempfile.TemporaryDirectory(prefix="arche-weather-") as folder:
         world = make_world(Path(folder) / "world")
-        with Cloud(Path(folder) / "cloud", world=world, fresh=True, schedules=False, say=print) as cloud:
-            with closing(Stage.build(cloud)) as stage:
-                for domain in stage.tenants:
-                    stage.back_up(domain)
-                print(f"{'case':34} | {'promised':75} | seen")
-                cases = [case for case in CASES if wanted in case.name]
-                gaps = sum(not _one(case, stage) for case in cases)
+        with (
+            Cloud(Path(folder) / "cloud", world=world, fresh=True, schedules=False, say=print) as cloud,
+            closing(Stage.build(cloud)) as stage,
+        ):
+            for domain in stage.tenants:
+                stage.back_up(domain)
+            print(f"{'case':34} | {'promised':75} | seen")
+            cases = [case for case in CASES if wanted in case.name]
+            gaps = sum(not _one(case, stage) for case in cases)
     print(f"weather {'ok' if cases and not gaps else 'failed'}: cases={len(cases)} gaps={gaps}")
     return 0 if cases and not gaps else 1
 

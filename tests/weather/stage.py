@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -161,9 +161,8 @@ class Stage:
         asked = self.partner.post(
             f"{tenant.customer.path}/connections/{tenant.connection}/reconsent", {"app": "backup"}
         )
-        browser = Browser(self.cloud.proxy, self.cloud.ca)
-        browser.consent(asked["consent_url"], f"admin@{domain}")
-        browser.close()
+        with closing(Browser(self.cloud.proxy, self.cloud.ca)) as browser:
+            browser.consent(asked["consent_url"], f"admin@{domain}")
 
     def unproven(self, *people: str, domain: str = NORTH) -> list[str]:
         """Differences between each person's newest restore point and the source, read by the second reader."""
