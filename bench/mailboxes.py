@@ -15,7 +15,7 @@ from localcloud import traffic
 from localcloud.children import plain_environment, python
 from localcloud.cloud import Cloud
 from localcloud.demo.browser import Browser
-from localcloud.demo.customer import SERVICE, Customer
+from localcloud.demo.customer import Customer
 from localcloud.demo.partner import ENDED, JobFailed, Partner
 from localcloud.toolkit import REGION
 from simulators.frame.control import Control
@@ -102,10 +102,6 @@ class Bench:
         for number in range(count):
             text = f"From: a@example.net\r\nTo: b@example.net\r\nSubject: {user[:4]} {number}\r\n\r\nNeu {number}\r\n"
             self.control.act("mail_deliver", user=user, raw=text)
-
-    def items(self, user: str) -> int:
-        """Return how many mails the newest restore point of an account holds, as the API says."""
-        return int(self.customer.newest(user)["services"][SERVICE]["items"])
 
     def run(self, *users: str) -> Cost:
         """Back up now: these users, or all. Raises JobFailed unless it ends well."""
