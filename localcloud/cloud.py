@@ -30,6 +30,7 @@ from simulators.frame.control import Control
 
 API_ID = "a4c4e000"
 """Id of the API, chosen by a tag, so that its address is known before it is made (it is a setting of functions)."""
+_PATIENCE = 30.0
 _SECRET = "test"  # noqa: S105 - the emulator's name for the owner of the account
 
 
@@ -81,7 +82,7 @@ class Cloud:
         """The cloud that another process runs in ``home``; that one stops it. Raises Refused if none is ready."""
         cloud = cls(home)
         cloud.record = Record.read(cloud._path)
-        if cloud.record.phase != "ready" or not servers.answers(cloud.endpoint):
+        if cloud.record.phase != "ready" or not _soon(lambda: servers.answers(cloud.endpoint)):
             raise Refused(f"no embedded cloud is ready in {home}: start one with `python -m localcloud up`")
         return cloud
 
@@ -274,3 +275,13 @@ def _patience() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _soon(condition: Callable[[], bool]) -> bool:
+    """Whether something becomes so within some seconds: a busy machine may keep a server from answering at once."""
+    until = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,7 +39,7 @@ class Dispatch:
             ),
             client_request_id=headers.get("client-request-id", ""),
         )
-        meter = _Meter(call, receive, send, self._simulation.clock.now())
+        meter = _Meter(call, receive, send, self._simulation.clock.now(), self._finish)
         try:
             await self._serve(call, headers, scope, meter, state["connection"].transport)
         except _ConnectionGoneError:
@@ -53,7 +53,7 @@ class Dispatch:
             self._finish(meter)
 
     def _finish(self, meter: _Meter) -> None:
-        """Commit and log, once: before a connection is cut, so that whoever notices finds the call in the log."""
+        """Commit and log, once: before the last byte goes or a connection is cut, so that who notices finds both."""
         if not meter.finished:
             meter.finished = True
             self._simulation.state.commit()
@@ -118,8 +118,9 @@ class _ConnectionGoneError(Exception):
 class _Meter:
     """Counts body bytes and adds the date; ``swallow`` takes an answer that nobody will see."""
 
-    def __init__(self, call: Call, receive: Receive, send: Send, now: float) -> None:
+    def __init__(self, call: Call, receive: Receive, send: Send, now: float, finish: Callable[[_Meter], None]) -> None:
         self.call = call
+        self._finish = finish
         self.finished = False
         self._receive = receive
         self._send = send
@@ -139,6 +140,8 @@ class _Meter:
             message = {**message, "headers": headers}
         else:
             self.call.bytes_out += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._finish(self)
         await self._send(message)
 
     async def swallow(self, message: Message) -> None:
