@@ -103,12 +103,22 @@ def test_a_mail_that_never_closes_is_a_mail_all_the_same(
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"nur Text, keine Kopfzeile\n", b"Subject: leer\r\n\r\n", b"\xff\xfe\x00\x00", b"Subject: \xe4\n\n\xf6"],
+    [
+        b"",
+        b"nur Text, ohne eine einzige Kopfzeile\n",
+        b"Subject: leer\r\n\r\n",
+        b"\xff\xfe\x00\x00",
+        b"Subject: \xe4\n\n\xf6",
+        b"Subject: Ohne Absender\r\n\r\nWer hat das geschickt?\r\n",
+        b"Subject: Scan\nContent-Type: application/pdf; name=scan.pdf\n\n%PDF-1.4\n\xff\xfe\x00",
+        b"Subject: Umlaute\nContent-Type: text/plain; charset=utf-8\n\nGr\xc3\xbc\xc3\x9fe aus Kiel 12345678\n",
+    ],
 )
 def test_odd_mails_are_kept_as_they_are(world: ExchangeWorld, service: Service, account: Account, raw: bytes) -> None:
     item = world.deliver(raw)
     row = Model().run(service, account).rows[item]
     assert b"".join(Kept(service, account, row).open()) == raw
+    assert [call.template for call in world.calls].count(VALUE) == 1
 
 
 def fields_of(kept: Kept) -> dict:

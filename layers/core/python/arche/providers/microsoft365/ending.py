@@ -39,7 +39,9 @@ def lacks_end(message: Mapping[str, Any], data: Buffer, leaf: Leaf) -> bool:
     told = _OTHER.sub("", text)
     if len(told) < _ENOUGH:
         return False
-    raw = _plain(bytes(data[leaf.start : leaf.end]), leaf)
+    # Without an empty line there is no body by the letter of the rules; servers take the whole for one.
+    start = leaf.start if leaf.start < leaf.end else 0
+    raw = _plain(bytes(data[start : leaf.end]), leaf)
     if leaf.type == "text/html":
         raw = _RAW_TAGS.sub(b" ", raw)
     there = _RAW_OTHER.sub(b"", raw)
