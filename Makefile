@@ -41,8 +41,9 @@ layers/vendor/python/.ready: layers/vendor/requirements.txt layers/build.py $(VE
 demo: setup ## the whole product on this machine; ONCE=1 ends with one summary line; WORLD=dir for your own mail
 	@$(PY) -m localcloud demo $(if $(ONCE),--once) $(if $(WORLD),--world "$(WORLD)") $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(if $(FRESH),--fresh)
 
-test: setup ## every test
-	@$(PY) -m pytest $(PYTEST)
+test: setup ## every test: side by side what shares nothing, then one by one what shares the embedded cloud
+	@$(PY) -m pytest -q -n 2 --dist loadfile -m "not cloud" $(PYTEST)
+	@$(PY) -m pytest -q -m cloud $(PYTEST)
 
 check: setup ## ruff, mypy, formatting
 	@$(VENV)/bin/ruff check .

@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.world is not None and not given.world.is_dir():
         parser.error(f"--world {given.world} is no directory")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts what it puts into the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         if given.command == "up":

@@ -68,7 +68,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.world is not None and not given.world.is_dir():
         parser.error(f"--world {given.world} is no directory")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background work with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         kept = Record.read(given.home / "state.json").whole and not (given.fresh or given.once)
         with Cloud(given.home, world=given.world, fresh=not kept, schedules=False, say=say) as cloud:

@@ -8,7 +8,7 @@ from arche.aws import command
 from localcloud.cloud import Cloud
 from localcloud.toolkit import REGION
 
-pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
+pytestmark = pytest.mark.cloud
 
 #: The embedded cloud is deployed without a bootstrap, with alarms that nobody hears and MFA that a demo can pass.
 KNOWN = {"bootstrap", "lambda concurrency", "quotas", "alarms", "cognito mail", "cognito mfa", "states", "kms", "ses"}

@@ -15,7 +15,7 @@ from simulators.frame.control import Control
 from tests.weather.cases import CASES, Case
 from tests.weather.stage import EAST, NORTH, SOUTH, WEST, Stage
 
-pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
+pytestmark = pytest.mark.cloud
 
 
 def story(cloud: Cloud, domain: str) -> Story:

@@ -14,7 +14,7 @@ import pytest
 
 from localcloud.cloud import Cloud
 
-pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
+pytestmark = pytest.mark.cloud
 
 PROBE = """
 import boto3, botocore.exceptions, os

@@ -14,7 +14,7 @@ from localcloud.cloud import Cloud
 from localcloud.record import Record
 from localcloud.toolkit import ROOT
 
-pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("restart")]
+pytestmark = pytest.mark.cloud
 
 
 def test_state_survives_a_restart_and_ends_with_fresh(tmp_path):
@@ -75,7 +75,10 @@ def test_interrupted_start_leaves_no_process_and_asks_for_fresh(tmp_path):
         children = Record.read(tmp_path / "state.json").children
         assert set(children) == {"emulator", "simulators"}
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     for pid in children.values():
         assert command_of(pid) == ""
     with pytest.raises(Refused, match="--fresh"), Cloud(tmp_path):
