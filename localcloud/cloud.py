@@ -137,10 +137,12 @@ class Cloud:
         elif earlier.phase != "new" and not (earlier.whole and earlier.phase == "stopped"):
             raise Refused(
                 f"the last start in {self.home} was interrupted and may be incomplete; begin anew with --fresh "
-                "(`python -m localcloud up --fresh`)",
+                "(`make demo FRESH=1`, `python -m localcloud up --fresh`)",
             )
         elif earlier.whole and earlier.world != (str(self.world) if self.world else ""):
-            raise Refused(f"{self.home} was made with another world; begin anew with --fresh or name the same world")
+            raise Refused(
+                f"{self.home} was made with another world; begin anew with --fresh (FRESH=1) or name the same"
+            )
         self.record = earlier
         self.record.phase = "starting"
         self._begin_emulator()

@@ -60,6 +60,6 @@ def hold(home: Path) -> IO[str]:
         file.close()
         pid = Record.read(home / "state.json").pid
         raise Refused(
-            f"an embedded cloud already runs in {home} (process {pid}); end it with `python -m localcloud down`",
+            f"an embedded cloud already runs in {home}; end it with Ctrl-C where it runs, or with `kill {pid}`",
         ) from None
     return file

@@ -39,6 +39,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
     where: str = Field(max_length=300, description="Place in the request, such as body.name or query.limit")
     what: str = Field(max_length=100, description="Kind of fault, such as string_too_long or extra_forbidden")
+    why: str = Field(default="", max_length=300, description="What would be right, in a sentence")
 
 
 class Problem(BaseModel):
@@ -139,7 +140,11 @@ def too_large(limit: int, instance: str) -> Response[str]:
 
 def _invalid(error: RequestValidationError, instance: str) -> Response[str]:
     faults = [
-        Fault(where=_place(fault.get("loc", ())), what=str(fault.get("type", "invalid"))[:100])
+        Fault(
+            where=_place(fault.get("loc", ())),
+            what=str(fault.get("type", "invalid"))[:100],
+            why=str(fault.get("msg", ""))[:300],
+        )
         for fault in error.errors()
     ]
     if any(fault.where.startswith("path.") for fault in faults):

@@ -13,7 +13,7 @@ from localcloud.children import Refused
 from localcloud.cloud import Cloud
 from localcloud.demo.customer import SERVICE
 from localcloud.demo.partner import ApiRefused, JobFailed
-from localcloud.demo.run import Story, Sums
+from localcloud.demo.run import COUNTED, Story, Sums
 from localcloud.record import Record
 from localcloud.toolkit import ROOT
 from simulators.frame.control import Control
@@ -29,10 +29,11 @@ def say(line: str) -> None:
 def tell(cloud: Cloud, sabotage: int) -> list[Sums]:
     """Every tenant of the world in turn, a line for each platform and service."""
     told: list[Sums] = []
+    left = sabotage
     for tenant in Control(cloud.control).act("tenants"):
         story = Story(cloud, tenant, cloud.say)
         try:
-            sums = story.tell(sabotage if not told else 0)
+            sums = story.tell(left)
         finally:
             story.close()
         say(f"microsoft365 {SERVICE} {tenant['domain']} {sums.line()}")
@@ -41,6 +42,9 @@ def tell(cloud: Cloud, sabotage: int) -> list[Sums]:
         if len(sums.differences) > _SHOWN:
             say(f"  and {len(sums.differences) - _SHOWN} more")
         told.append(sums)
+        left -= sums.altered
+    if left:
+        say(f"only {sabotage - left} mails were restored that could be altered, {sabotage} were wanted")
     return told
 
 
@@ -48,7 +52,7 @@ def total(told: list[Sums]) -> Sums:
     """Add up all tenants."""
     whole = Sums()
     for one in told:
-        for name in ("accounts", "backed_up", "incremental", "deleted_at_source", "restored", "declared_loss"):
+        for name in COUNTED:
             setattr(whole, name, getattr(whole, name) + getattr(one, name))
         for verdict, part in ((whole.proof, one.proof), (whole.verdict, one.verdict)):
             verdict.fields += part.fields
@@ -68,16 +72,26 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.world is not None and not given.world.is_dir():
         parser.error(f"--world {given.world} is no directory")
+    if given.world is not None and not any(given.world.glob("microsoft365/*/*/")):
+        parser.error(f"--world {given.world} holds no microsoft365/<domain>/<user>/ (see README)")
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background work with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     try:
-        kept = Record.read(given.home / "state.json").whole and not (given.fresh or given.once)
+        story_told = given.home / "told"
+        kept = story_told.exists() and Record.read(given.home / "state.json").whole and not (given.fresh or given.once)
         with Cloud(given.home, world=given.world, fresh=not kept, schedules=False, say=say) as cloud:
             if kept:
                 say("demo: as it was left; FRESH=1 begins anew")
                 _stay(cloud)
+            story_told.unlink(missing_ok=True)
             sums = total(tell(cloud, given.sabotage))
-            good = not sums.differences and sums.backed_up > 0 and sums.restored > 0
+            story_told.touch()
+            good = (
+                not sums.differences
+                and given.sabotage == sums.altered == 0
+                and sums.backed_up > 0
+                and sums.restored > 0
+            )
             say(f"demo {'ok' if good else 'failed'}: {sums.line()}")
             if not given.once:
                 _stay(cloud)

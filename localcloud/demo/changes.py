@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from hashlib import sha256
 from typing import Final
 
 from localcloud.demo.source import Mail, Mailbox
@@ -77,9 +79,9 @@ def _sorted(box: Mailbox) -> list[Mail]:
 
 
 def _new_mail(address: str) -> bytes:
-    mail = EmailMessage()
+    mail = EmailMessage(policy=SMTPUTF8)  # addresses may hold umlauts
     mail["From"], mail["To"] = "Kundin <kundin@suedwind.example>", address
     mail["Subject"], mail["Date"] = "Nachtrag zum Auftrag", "Mon, 02 Mar 2026 09:30:00 +0100"
-    mail["Message-ID"] = f"<nachtrag-{address}>"
+    mail["Message-ID"] = f"<nachtrag-{sha256(address.encode()).hexdigest()[:16]}@suedwind.example>"
     mail.set_content("Guten Tag,\n\nanbei noch der Nachtrag.\n\nViele Grüße")
     return mail.as_bytes()

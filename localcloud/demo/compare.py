@@ -67,9 +67,12 @@ def _apart(missing: Counter[tuple[Any, ...]], extra: Counter[tuple[Any, ...]]) -
 def _item(item: dict[str, Any] | None) -> Any:
     if not item:
         return None
-    nested = [{**one, "item": _item(one.get("item"))} for one in item.get("attachments") or ()]
-    own = [tuple(_plain(one.get(name)) for name in (*ATTACHMENT_COMPARED, "contentBytes", "item")) for one in nested]
-    return _plain({**{name: item.get(name) for name in MESSAGE_COMPARED}, "attachments": tuple(sorted(own, key=repr))})
+    listed = item.get("attachments") or ()
+    files = [one for one in listed if str(one.get("@odata.type", "")).endswith("fileAttachment")]
+    own = [tuple(_plain(one.get(name)) for name in (*ATTACHMENT_COMPARED, "contentBytes")) for one in files]
+    # Graph shows an attached item one level deep: what is attached to it as an item comes without its content.
+    names = [name for name in MESSAGE_COMPARED if name != "hasAttachments" or len(files) == len(listed)]
+    return _plain({**{name: item.get(name) for name in names}, "attachments": tuple(sorted(own, key=repr))})
 
 
 def _plain(value: Any) -> Any:

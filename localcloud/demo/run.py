@@ -22,6 +22,10 @@ _CONTENT: Final = "/users/{id}/messages/{id}/$value"
 _AUDITOR_ROLES: Final = ["User.Read.All", "Mail.Read"]
 
 
+COUNTED: Final = ("accounts", "backed_up", "incremental", "deleted_at_source", "restored", "declared_loss", "altered")
+"""Fields of Sums that add up over customers."""
+
+
 @dataclass
 class Sums:
     """What the summary line prints, over all customers of the world."""
@@ -32,6 +36,7 @@ class Sums:
     deleted_at_source: int = 0
     restored: int = 0
     declared_loss: int = 0
+    altered: int = 0
     proof: Verdict = field(default_factory=Verdict)
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -148,6 +153,7 @@ class Story:
     def _spoil(self, restored: Restored, sabotage: int) -> None:
         for user, result in restored.written()[:sabotage]:
             self._control.act("mail_edit", user=user, id=result["new_id"], properties={"subject": "altered"})
+            self._sums.altered += 1
 
     def _compare(self, plan: Plan, before: dict[str, Mailbox], restored: Restored) -> None:
         sums = self._sums

@@ -36,7 +36,7 @@ def backup_now(
             front,
             who,
             customer,
-            chosen=body.accounts,
+            chosen=body.accounts or [],
             connection=body.connection,
             job=jobs.draw(who, "backup", key),
             now=desk.now(),

@@ -59,7 +59,7 @@ class BackupNow(Shape):
     """What to back up now: the named accounts, one connection, or (nothing named) the whole customer."""
 
     connection: str | None = Field(default=None, pattern=r"^C-\d{2,6}$", max_length=8)
-    accounts: list[AccountRef] = Field(default_factory=list, max_length=1000)
+    accounts: list[AccountRef] | None = Field(default=None, min_length=1, max_length=1000)
 
     @model_validator(mode="after")
     def one_way(self) -> BackupNow:

@@ -194,6 +194,42 @@ def test_names_collide_only_by_id_date_and_subject(
     assert service.write(account, row, content, Into(target)).action == "skipped"
 
 
+def twin(text: str) -> bytes:
+    return (
+        b"From: a@kunde.example\r\nTo: b@kunde.example\r\nSubject: Zwilling\r\nMessage-ID: <twin@kunde.example>\r\n"
+        b"Date: Mon, 03 Mar 2025 09:00:00 +0000\r\nContent-Type: text/plain\r\n\r\n" + text.encode() + b"\r\n"
+    )
+
+
+@pytest.mark.parametrize("texts", [("eins", "zwei", "drei"), ("gleich", "gleich", "gleich")])
+def test_twins_of_one_message_id_all_come_back(
+    world: ExchangeWorld, service: Service, account: Account, target: str, texts: tuple[str, ...]
+) -> None:
+    stored = [kept(service, account, item) for item in [world.deliver(twin(text)) for text in texts]]
+    for row, _content in stored:
+        world.purge(row.id)
+    written = []
+    for number, (row, content) in enumerate(stored):
+        outcome = service.write(account, row, content, Into(target, "skip", mark=f"R-1/{number}"))
+        assert outcome.action == "written"
+        written.append(fetched(world, outcome.new_id)["body"]["content"].strip())
+    assert written == list(texts)
+    # A rerun finds each by its own mark; a later restore finds each by what it holds.
+    for number, (row, content) in enumerate(stored):
+        again = Into(target, "skip", mark=f"R-1/{number}", again=True)
+        assert service.write(account, row, content, again).action == "existing"
+        assert service.write(account, row, content, Into(target, "skip", mark=f"R-2/{number}")).action == "skipped"
+    assert len(world.live()) == len(texts)
+
+
+def test_a_mail_that_was_changed_since_is_still_the_same_one(
+    world: ExchangeWorld, service: Service, account: Account
+) -> None:
+    row, content = kept(service, account, world.deliver(letter("Geändert"), state={"isDraft": True}))
+    world.edit(row.id, body={"contentType": "text", "content": "anders"}, isRead=True)
+    assert service.write(account, row, content, Into(row.folder, "skip", mark="R-1/1")).action == "skipped"
+
+
 @pytest.mark.parametrize("raw", [b"Subject: O'Hara's \"Brief\" & 100%\n\nText", b"", b"nur Text"])
 def test_mails_without_an_id_are_recognised_too(
     world: ExchangeWorld, service: Service, account: Account, target: str, raw: bytes

@@ -5,6 +5,7 @@ May be cut off and run again at any point: what has a result is not touched agai
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from arche.vault import Row, View
 
 GROUP = 10
 ATTEMPTS = 2
+THERE = "It is there already and was left as it is."
 
 
 class JobClosed(Exception):  # noqa: N818 - the name says what happened
@@ -137,7 +139,7 @@ class _Worker:
             return self._result(item_id, "failed", message=_refusal(refused))
         losses = tuple((loss.field, loss.reason) for loss in outcome.losses)
         if outcome.action == "skipped":
-            return self._result(item_id, "skipped", losses=losses)
+            return self._result(item_id, "skipped", losses=losses, message=THERE)
         found = self._verify(item, content, outcome.new_id)
         if found is None:
             message = "Written, but it could not be read again to compare it."
@@ -149,7 +151,8 @@ class _Worker:
     def _write(self, item: Item, content: StoredContent, *, again: bool) -> Outcome:
         """Write, and once more if the answer was lost: then the room looks for the first try's work."""
         for attempt in range(ATTEMPTS):
-            into = Into(self.folder, self.job.request.conflict, mark=self.job.id, again=again or attempt > 0)
+            mark = f"{self.job.id}/{hashlib.sha256(item.id.encode()).hexdigest()[:16]}"
+            into = Into(self.folder, self.job.request.conflict, mark=mark, again=again or attempt > 0)
             try:
                 return self.service.write(self.account, item, content, into)
             except Unreachable:

@@ -127,4 +127,8 @@ def _message(totals: _Totals, problem: str) -> str:
         )
     if totals.failed:
         return f"{totals.failed} items could not be given back. The results name each with its reason."
-    return "Everything that was asked for is back; the results name what could not be carried over, item by item."
+    there = totals.actions.get("skipped", 0)
+    left = f" {there} items are there already and were left as they are." if there else ""
+    return (
+        f"Everything that was asked for is back; the results name what could not be carried over, item by item.{left}"
+    )

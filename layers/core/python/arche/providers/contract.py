@@ -125,9 +125,10 @@ class Content(Protocol):
 class Into:
     """Where a restore writes: the target folder's id at the provider, and what to do on a conflict.
 
-    ``mark`` is a short text of this restore job that a room keeps with the written item where the platform has a place
-    for it. ``again`` says that an earlier try may have written the item before it was cut off: the room then looks
-    for its own work first (by ``mark``, else by what makes the item recognisable) and answers ``existing``.
+    ``mark`` is a short text ``job/item`` that a room keeps with the written item where the platform has a place for it:
+    what another item of the same job wrote is never taken for this one. ``again`` says that an earlier try may have
+    written the item before it was cut off: the room then looks for its own work first (by ``mark``, else by what makes
+    the item recognisable) and answers ``existing``.
     """
 
     folder: str

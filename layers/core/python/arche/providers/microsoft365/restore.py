@@ -13,6 +13,7 @@ from arche.providers.microsoft365 import compose, fields, messages
 from arche.providers.microsoft365.graph import Graph, dumps
 from arche.providers.microsoft365.refusals import NotFoundError
 from arche.providers.microsoft365.stored import Stored
+from arche.providers.microsoft365.verify import plain
 
 _IN_FOLDER: Final = "/users/{user}/mailFolders/{folder}/messages"
 _SESSION: Final = "/users/{user}/messages/{message}/attachments/createUploadSession"
@@ -26,6 +27,7 @@ _LARGEST: Final = 150_000_000
 _RANGE: Final = 3_932_160
 # A request to Graph may hold 4 MB; base64 makes three bytes four.
 _REQUEST: Final = 3_900_000
+_TELLING: Final = ("body", "from", "toRecipients", "ccRecipients", "bccRecipients")
 _FILE: Final = "#microsoft.graph.fileAttachment"
 _ITEM: Final = "#microsoft.graph.itemAttachment"
 
@@ -35,10 +37,11 @@ def write(graph: Graph, user: str, item: Item, content: Content, into: Into) -> 
     with Stored(content) as stored:
         lost = compose.losses(stored.message, stored.attachments, stored.head())
         looking = into.again or into.conflict != "keep_both"
-        there = list(_same(graph, user, into.folder, stored.message)) if looking else []
-        for one in there if into.again else ():
-            if not into.mark or fields.extended(one).get(fields.MARK) == into.mark:
+        alike = list(_alike(graph, user, into.folder, stored.message)) if looking else []
+        for one in alike if into.again else ():
+            if not into.mark or _mark(one) == into.mark:
                 return _finish(graph, user, stored, str(one["id"]), lost)
+        there = [one for one in alike if not _by(into, one) and _is(graph, user, one, item, stored)]
         if there and into.conflict == "skip":
             return Outcome("skipped", "")
         renamed = _renamed(item.name) if there and into.conflict == "rename" else None
@@ -56,7 +59,36 @@ def _renamed(subject: str) -> str:
     return f"{subject} (restored)"
 
 
-def _same(graph: Graph, user: str, folder: str, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _mark(one: dict[str, Any]) -> str:
+    return fields.extended(one).get(fields.MARK) or ""
+
+
+def _by(into: Into, one: dict[str, Any]) -> bool:
+    """Whether this very restore wrote a mail: then it is another item's, for no item is asked for twice."""
+    job = into.mark.partition("/")[0]
+    return bool(job) and _mark(one).partition("/")[0] == job
+
+
+def _is(graph: Graph, user: str, one: dict[str, Any], item: Item, stored: Stored) -> bool:
+    """Whether a mail that looks alike is this one: by its id, or because people, text and attachments are the same.
+
+    Message-Id, date and subject do not tell: mailers exist that give two different mails the same ones.
+    """
+    if one["id"] == item.id:
+        return True
+    try:
+        found = messages.fetch(graph, user, str(one["id"]))
+    except NotFoundError:
+        return False
+    same = all(plain(found.get(name)) == plain(stored.message.get(name)) for name in _TELLING)
+    return same and _names(found) == _names(stored.message)
+
+
+def _names(message: dict[str, Any]) -> list[str]:
+    return sorted(str(one.get("name")) for one in message.get("attachments") or ())
+
+
+def _alike(graph: Graph, user: str, folder: str, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Stream mails of the folder with the same Message-Id, sent date and subject (or what of these there is)."""
     # Outlook wants the filter on one property; the other two are compared here.
     if message.get("internetMessageId"):
