@@ -67,11 +67,10 @@ def _apart(missing: Counter[tuple[Any, ...]], extra: Counter[tuple[Any, ...]]) -
 def _item(item: dict[str, Any] | None) -> Any:
     if not item:
         return None
-    listed = item.get("attachments") or ()
-    files = [one for one in listed if str(one.get("@odata.type", "")).endswith("fileAttachment")]
+    files = [one for one in item.get("attachments") or () if str(one.get("@odata.type", "")).endswith("fileAttachment")]
     own = [tuple(_plain(one.get(name)) for name in (*ATTACHMENT_COMPARED, "contentBytes")) for one in files]
     # Graph shows an attached item one level deep: what is attached to it as an item comes without its content.
-    names = [name for name in MESSAGE_COMPARED if name != "hasAttachments" or len(files) == len(listed)]
+    names = [name for name in MESSAGE_COMPARED if name != "hasAttachments"]
     return _plain({**{name: item.get(name) for name in names}, "attachments": tuple(sorted(own, key=repr))})
 
 

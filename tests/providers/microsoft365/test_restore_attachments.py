@@ -65,6 +65,7 @@ def test_attachments_of_any_size(
     row, content = kept(service, account, world.deliver(letter("Groß", "Text", ("groß & schön.bin", data))))
     outcome = service.write(account, row, content, Into(target))
     assert files(world, outcome.new_id) == {"groß & schön.bin": data}
+    assert service.write(account, row, content, Into(target, "skip", mark="R-2/1")).action == "skipped"
     assert service.verify(account, row, content, outcome.new_id) == ()
     uploads = [call for call in world.calls if call.template == UPLOAD]
     assert len(uploads) == (-(-size // 3_932_160) if size >= 3 * 1024 * 1024 else 0)
@@ -159,6 +160,7 @@ def test_attached_mails_come_back_by_their_fields(
     row, content = kept(service, account, world.deliver(outer.as_bytes(policy=SMTP)))
     outcome = service.write(account, row, content, Into(target))
     assert service.verify(account, row, content, outcome.new_id) == ()
+    assert service.write(account, row, content, Into(target, "skip", mark="R-2/1")).action == "skipped"
     (one,) = world.get(f"/messages/{outcome.new_id}/attachments").json()["value"]
     assert one["@odata.type"] == "#microsoft.graph.itemAttachment"
 
