@@ -222,6 +222,19 @@ def test_twins_of_one_message_id_all_come_back(
     assert len(world.live()) == len(texts)
 
 
+def test_a_copy_that_is_an_item_of_its_own_stands_for_no_other(
+    world: ExchangeWorld, service: Service, account: Account
+) -> None:
+    one, other = (world.deliver(twin("gleich")) for _ in range(2))
+    row, content = kept(service, account, one)
+    world.purge(one)
+    assert service.write(account, row, content, Into(row.folder, "skip", mark="R-1/1")).action == "skipped"
+    into = Into(row.folder, "skip", mark="R-1/1", known=lambda found: found == other)
+    assert service.write(account, row, content, into).action == "written"
+    assert service.write(account, row, content, into).action == "skipped"
+    assert len(world.live()) == 2
+
+
 def test_a_mail_that_was_changed_since_is_still_the_same_one(
     world: ExchangeWorld, service: Service, account: Account
 ) -> None:

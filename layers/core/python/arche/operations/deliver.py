@@ -152,7 +152,13 @@ class _Worker:
         """Write, and once more if the answer was lost: then the room looks for the first try's work."""
         for attempt in range(ATTEMPTS):
             mark = f"{self.job.id}/{hashlib.sha256(item.id.encode()).hexdigest()[:16]}"
-            into = Into(self.folder, self.job.request.conflict, mark=mark, again=again or attempt > 0)
+            into = Into(
+                self.folder,
+                self.job.request.conflict,
+                mark=mark,
+                again=again or attempt > 0,
+                known=lambda other: other != item.id and self.view.row(self.batch.service, other) is not None,
+            )
             try:
                 return self.service.write(self.account, item, content, into)
             except Unreachable:

@@ -6,7 +6,7 @@ the seven errors and the caller decides. Cursors are opaque texts that only the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -121,6 +121,10 @@ class Content(Protocol):
         ...
 
 
+def _nobody(_id: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Into:
     """Where a restore writes: the target folder's id at the provider, and what to do on a conflict.
@@ -128,13 +132,15 @@ class Into:
     ``mark`` is a short text ``job/item`` that a room keeps with the written item where the platform has a place for it:
     what another item of the same job wrote is never taken for this one. ``again`` says that an earlier try may have
     written the item before it was cut off: the room then looks for its own work first (by ``mark``, else by what makes
-    the item recognisable) and answers ``existing``.
+    the item recognisable) and answers ``existing``. ``known`` tells whether an id is that of another item of the
+    restore point: such a one is itself, however alike, and never stands for this item.
     """
 
     folder: str
     conflict: Conflict = "skip"
     mark: str = ""
     again: bool = False
+    known: Callable[[str], bool] = field(default=_nobody, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

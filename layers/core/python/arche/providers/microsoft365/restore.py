@@ -41,7 +41,7 @@ def write(graph: Graph, user: str, item: Item, content: Content, into: Into) -> 
         for one in alike if into.again else ():
             if not into.mark or _mark(one) == into.mark:
                 return _finish(graph, user, stored, str(one["id"]), lost)
-        there = [one for one in alike if not _by(into, one) and _is(graph, user, one, item, stored)]
+        there = [one for one in alike if _is(graph, user, one, item, stored=stored, into=into)]
         if there and into.conflict == "skip":
             return Outcome("skipped", "")
         renamed = _renamed(item.name) if there and into.conflict == "rename" else None
@@ -63,19 +63,17 @@ def _mark(one: dict[str, Any]) -> str:
     return fields.extended(one).get(fields.MARK) or ""
 
 
-def _by(into: Into, one: dict[str, Any]) -> bool:
-    """Whether this very restore wrote a mail: then it is another item's, for no item is asked for twice."""
-    job = into.mark.partition("/")[0]
-    return bool(job) and _mark(one).partition("/")[0] == job
+def _is(graph: Graph, user: str, one: dict[str, Any], item: Item, *, stored: Stored, into: Into) -> bool:
+    """Whether a mail that looks alike is this one: by its id, by the mark of a restore, or by all that it holds.
 
-
-def _is(graph: Graph, user: str, one: dict[str, Any], item: Item, stored: Stored) -> bool:
-    """Whether a mail that looks alike is this one: by its id, or because people, text and attachments are the same.
-
-    Message-Id, date and subject do not tell: mailers exist that give two different mails the same ones.
+    Message-Id, date and subject do not tell: mailers exist that give two mails the same ones, and people keep copies.
     """
     if one["id"] == item.id:
         return True
+    if made_of := _mark(one).partition("/")[2]:
+        return made_of == into.mark.partition("/")[2]
+    if into.known(str(one["id"])):
+        return False
     try:
         found = messages.fetch(graph, user, str(one["id"]))
     except NotFoundError:
