@@ -52,7 +52,7 @@ def test_two_at_once_are_refused_with_the_first_ones_number(tools, tmp_path):
     with hold(tmp_path):
         said = _refusal(Cloud(tmp_path))
     assert "4711" in said
-    assert "localcloud down" in said
+    assert "kill 4711" in said
 
 
 def test_lock_is_free_again_after_a_refusal(tools, tmp_path):
