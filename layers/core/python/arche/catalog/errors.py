@@ -15,18 +15,6 @@ class Conflict(CatalogError):  # noqa: N818
     """The row is in a state that does not allow this; read it again and decide anew."""
 
 
-class NotAvailable(CatalogError):  # noqa: N818
-    """Somebody else holds it (a provider tenant is bound elsewhere). Says no more than that, and the caller neither."""
-
-
-class KeyReused(CatalogError):  # noqa: N818
-    """The idempotency key came with another request body before; the caller must draw a new key."""
-
-
-class InProgress(CatalogError):  # noqa: N818
-    """The same request is being worked on at this moment; come back shortly."""
-
-
 class BadCursor(CatalogError):  # noqa: N818
     """The paging cursor is not one that this query gave out; begin at the first page."""
 
